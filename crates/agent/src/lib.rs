@@ -1,0 +1,1 @@
+//! The control loop of one host: hears presence, decides by placement, starts and stops slots.

@@ -1,0 +1,112 @@
+//! What the lattice asks of a message bus: subjects with wildcards, at most once, in order per connection.
+//!
+//! NATS core has exactly these semantics, and the in-process network ([`crate::memory`]) copies them, so that
+//! everything above runs unchanged on either.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+/// One connection to a bus. Messages published on one connection arrive in order at each subscriber;
+/// nothing is promised between connections. Cheap to clone behind an [`Arc`].
+#[async_trait]
+pub trait Connection: Send + Sync + 'static {
+    /// Hands a message to the bus; returning says nothing about delivery. With `reply` set and nobody
+    /// subscribed to `subject`, a message marked [`Message::no_responders`] comes back on `reply`, to this connection only.
+    ///
+    /// # Errors
+    /// [`BusError::Disconnected`] at once (never queued), [`BusError::TooLarge`] beyond [`Connection::max_payload`].
+    async fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), BusError>;
+
+    /// Listens to `pattern`: dot-separated tokens, `*` for one token, `>` for one or more at the end.
+    ///
+    /// # Errors
+    /// [`BusError::Disconnected`], or [`BusError::Refused`] where the user has no permission.
+    async fn subscribe(&self, pattern: &str) -> Result<Subscription, BusError>;
+
+    /// The largest payload in bytes that one message may carry.
+    fn max_payload(&self) -> usize;
+
+    /// Whether the connection stands, and how often it was made. A new `generation` means that messages may have been lost.
+    fn state(&self) -> watch::Receiver<ConnectionState>;
+}
+
+/// Makes connections of one user to one bus. A host holds several: one for presence and promises, others for calls.
+#[async_trait]
+pub trait Bus: Send + Sync + 'static {
+    /// Opens another connection; `purpose` names it where connections are listed.
+    ///
+    /// # Errors
+    /// [`BusError::Disconnected`] or [`BusError::Refused`].
+    async fn connect(&self, purpose: &str) -> Result<Arc<dyn Connection>, BusError>;
+}
+
+/// A message as it arrived.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The subject it was published to.
+    pub subject: Arc<str>,
+    /// Where an answer is expected.
+    pub reply: Option<Arc<str>>,
+    /// What it carries.
+    pub payload: Bytes,
+    /// Set on the answer of the bus itself: nobody listens, so the message was not delivered.
+    pub no_responders: bool,
+}
+
+/// What a connection knows of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionState {
+    /// Whether messages can be published now.
+    pub connected: bool,
+    /// Counts connects, from 1.
+    pub generation: u64,
+}
+
+/// Messages of one subscription, at most the queue's length waiting; the bus drops what does not fit and counts it.
+#[derive(Debug)]
+pub struct Subscription {
+    messages: mpsc::Receiver<Message>,
+}
+
+impl Subscription {
+    /// How many messages may wait in one subscription before further ones are dropped.
+    pub const QUEUE: usize = 4096;
+
+    /// Wraps the receiving end that a bus implementation feeds.
+    #[must_use]
+    pub fn new(messages: mpsc::Receiver<Message>) -> Self {
+        Self { messages }
+    }
+
+    /// The next message; `None` once the connection is closed.
+    pub async fn next(&mut self) -> Option<Message> {
+        self.messages.recv().await
+    }
+}
+
+/// Why the bus did not take a message or a subscription.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum BusError {
+    /// There is no connection now; nothing was sent and nothing is queued.
+    #[error("not connected to the bus; nothing was sent")]
+    Disconnected,
+    /// The payload is larger than the bus carries in one message.
+    #[error("a message of {size} bytes is more than the {limit} bytes that the bus carries")]
+    TooLarge {
+        /// Bytes that should have been sent.
+        size: usize,
+        /// Bytes that fit.
+        limit: usize,
+    },
+    /// The bus denies this user the subject.
+    #[error("the bus refuses the subject {subject}: {reason}")]
+    Refused {
+        /// The subject or pattern.
+        subject: String,
+        /// In the words of the bus.
+        reason: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! What Git says: types, parsing, validation, schema.

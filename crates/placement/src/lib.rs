@@ -1,0 +1,1 @@
+//! Pure: who is wanted where, and what may leave.

@@ -1,0 +1,3 @@
+//! What links lead to: key-value stores, configuration, logging.
+
+pub mod keyvalue;

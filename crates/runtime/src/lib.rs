@@ -1,0 +1,1 @@
+//! Runs components: compile, cache, limits, imports.

@@ -1,0 +1,1 @@
+//! Where desired state comes from, and the last good state.
