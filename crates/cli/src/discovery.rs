@@ -1,0 +1,126 @@
+//! How `dunlin status`, `logs`, `kill` and `revive` find a running `dunlin dev`: a small file that it leaves
+//! in the user's runtime directory while it runs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use dunlin_manifest::HostId;
+use serde::{Deserialize, Serialize};
+
+/// What a running `dunlin dev` says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// Its process.
+    pub(crate) process: u32,
+    /// The directory of manifests that it follows.
+    pub(crate) directory: PathBuf,
+    /// Where it takes the commands of its keys.
+    pub(crate) control: SocketAddr,
+    /// What a caller of `control` shows to prove that it could read this file.
+    pub(crate) token: String,
+    /// Each host with the address of its admin port.
+    pub(crate) hosts: Vec<(HostId, SocketAddr)>,
+}
+
+/// The file of a running `dunlin dev`; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    path: PathBuf,
+}
+
+impl Announcement {
+    /// Writes the file, readable by this user alone.
+    ///
+    /// # Errors
+    /// The runtime directory cannot be written.
+    pub(crate) fn write(running: &Running) -> Result<Self> {
+        let folder = folder();
+        create_private(&folder)?;
+        let path = folder.join(format!("dev-{}.json", running.process));
+        let unfinished = folder.join(format!(".dev-{}.json", running.process));
+        std::fs::write(&unfinished, serde_json::to_vec(running)?)
+            .and_then(|()| std::fs::rename(&unfinished, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path })
+    }
+
+    /// Replaces what the file says, for instance after a host came back at another port.
+    ///
+    /// # Errors
+    /// As [`Announcement::write`].
+    pub(crate) fn update(&self, running: &Running) -> Result<()> {
+        let written = Self::write(running)?;
+        // It is the same file: this announcement goes on owning it.
+        std::mem::forget(written);
+        Ok(())
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Finds the `dunlin dev` that runs: the one, or the one that `process` names.
+///
+/// # Errors
+/// None runs, or several do and none was named.
+pub(crate) fn find(process: Option<u32>) -> Result<Running> {
+    let mut found: Vec<Running> = std::fs::read_dir(folder())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "json"))
+        .filter_map(|entry| serde_json::from_slice(&std::fs::read(entry.path()).ok()?).ok())
+        .filter(|running: &Running| process.is_none_or(|process| process == running.process))
+        .filter(|running| std::net::TcpStream::connect_timeout(&running.control, CONNECT_TIMEOUT).is_ok())
+        .collect();
+    match (found.pop(), found.as_slice()) {
+        (Some(running), []) => Ok(running),
+        (Some(last), others) => {
+            let processes: Vec<_> =
+                others.iter().chain([&last]).map(|running| running.process.to_string()).collect();
+            bail!("several `dunlin dev` run: choose one with --process {}", processes.join(" or --process "))
+        }
+        (None, _) => bail!("no `dunlin dev` runs for this user; start one with `dunlin dev` in another terminal"),
+    }
+}
+
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// `$XDG_RUNTIME_DIR/dunlin`, else a directory of this user's in the temporary directory.
+fn folder() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder).join("dunlin"),
+        _ => std::env::temp_dir().join(format!("dunlin-{}", user())),
+    }
+}
+
+fn create_private(folder: &std::path::Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let owner = std::fs::metadata(folder)?.uid();
+        if owner != user() {
+            bail!("{} belongs to another user; remove it or set XDG_RUNTIME_DIR", folder.display());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn user() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn user() -> u32 {
+    0
+}

@@ -1,0 +1,37 @@
+//! The todo application as a browser sees it: the page and the TodoBackend checks, against two real sites.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::shell::{cargo, is_there, root, run, run_reading, say, target};
+use crate::tally::Tally;
+use crate::{guests, tools};
+
+/// Starts `dunlin dev` on free ports and runs the suites of `apps/todo/tests` against it.
+pub fn test(tally: &mut Tally) -> Result<()> {
+    if !is_there("npm") {
+        tools::debian("npm", "npm")?;
+    }
+    if !is_there("chromium") && !is_there("google-chrome") {
+        tools::debian("chromium", "chromium")?;
+    }
+    let folder = root().join("apps/todo/tests");
+    if !folder.join("node_modules").is_dir() {
+        say("installing what the browser tests need");
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+    }
+    run(cargo().args(["build", "--locked", "--package", "dunlin"]))?;
+    let mut suites = Command::new("npm");
+    suites.args(["test", "--silent"]).current_dir(&folder).env("DUNLIN", dunlin()).env("DUNLIN_GUESTS", guests::folder());
+    let mut said = Tally::default();
+    let well = run_reading(&mut suites, |line| said.node_line(line))?;
+    tally.add(&said);
+    if well { Ok(()) } else { bail!("{} checks failed in the browser", said.failed) }
+}
+
+/// The development build of the command.
+pub fn dunlin() -> PathBuf {
+    target().join("debug/dunlin")
+}

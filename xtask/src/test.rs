@@ -1,0 +1,116 @@
+//! `cargo xtask test`: everything that is checked, in an order that fails early, summed up at the end.
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::shell::{cargo, root, run, run_reading, say, target};
+use crate::tally::Tally;
+use crate::{browser, guests, rules, tools};
+
+/// What to run.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Runs one step alone: rules, format, guests, clippy, deny, rust or browser.
+    #[arg(long, value_name = "STEP")]
+    only: Option<String>,
+}
+
+type Step = fn(&mut Tally) -> Result<()>;
+
+const STEPS: [(&str, Step); 7] = [
+    ("rules", |tally| tally.whole(rules::run())),
+    ("format", |tally| tally.whole(run(cargo().args(["fmt", "--all", "--check"])))),
+    ("guests", |_| guests::run(&guests::Options::default())),
+    ("clippy", clippy),
+    ("deny", deny),
+    ("rust", rust),
+    ("browser", browser::test),
+];
+
+/// Runs the steps, all of them even if one fails, and prints the sum as the last line.
+///
+/// # Errors
+/// Names the steps that failed.
+pub fn run_steps(options: &Options) -> Result<()> {
+    let chosen = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
+    if !STEPS.iter().any(|(name, _)| chosen(name)) {
+        let names: Vec<_> = STEPS.iter().map(|(name, _)| *name).collect();
+        bail!("there is no such step; choose one of {}", names.join(", "));
+    }
+    trim_target()?;
+    let mut tally = Tally::default();
+    let mut broken = Vec::new();
+    for (name, step) in STEPS.iter().filter(|(name, _)| chosen(name)) {
+        say(name);
+        let begun = Instant::now();
+        let outcome = step(&mut tally);
+        say(&format!("{name}: {} s", begun.elapsed().as_secs()));
+        if let Err(error) = outcome {
+            say(&format!("{name} failed: {error:#}"));
+            broken.push(*name);
+        }
+    }
+    if !broken.is_empty() {
+        say(&format!("failed: {}", broken.join(", ")));
+    }
+    writeln!(std::io::stdout(), "{tally}")?;
+    if broken.is_empty() { Ok(()) } else { std::process::exit(1) }
+}
+
+fn clippy(tally: &mut Tally) -> Result<()> {
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
+    tally.whole(run(&mut clippy))
+}
+
+/// Licences, bans and sources always; advisories only where their database can be fetched.
+fn deny(tally: &mut Tally) -> Result<()> {
+    tools::cargo_deny()?;
+    let mut deny = cargo();
+    deny.args(["deny", "--log-level", "error", "check", "licenses", "bans", "sources"]);
+    tally.whole(run(&mut deny))
+}
+
+fn rust(tally: &mut Tally) -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("DUNLIN_GUESTS", guests::folder());
+    let mut said = Tally::default();
+    let well = run_reading(&mut test, |line| said.cargo_line(line))?;
+    tally.add(&said);
+    if well { Ok(()) } else { bail!("{} tests failed; run one again with `cargo test -p CRATE NAME`", said.failed) }
+}
+
+/// A target directory that is shared across runs must not grow for ever: past the bound it starts afresh.
+fn trim_target() -> Result<()> {
+    const BOUND: u64 = 24 << 30;
+    let target = target();
+    if target == root().join("target") || !target.is_dir() {
+        return Ok(());
+    }
+    let size = folder_size(&target);
+    if size > BOUND {
+        say(&format!("the target directory holds {} GiB; starting afresh", size >> 30));
+        for part in ["debug", "release", "tmp"] {
+            let part = target.join(part);
+            // This program runs from `debug`; an open file may be removed while it runs.
+            if part.is_dir() {
+                std::fs::remove_dir_all(part)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn folder_size(folder: &std::path::Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(data) if data.is_dir() => folder_size(&entry.path()),
+            Ok(data) => data.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
