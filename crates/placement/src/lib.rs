@@ -1,1 +1,26 @@
 //! Pure: who is wanted where, and what may leave.
+//!
+//! Every host calls these functions with what it knows and comes to its own conclusion; there is no scheduler
+//! to ask. Nothing here reads a clock, a socket or a file: ages come in as [`std::time::Duration`]s, and the
+//! order of the input never matters. Two rules carry the rest:
+//!
+//! - *Starting* follows presence, which may be wrong: at worst a component runs once too often ([`wanted`]).
+//! - *Stopping* follows answered promises only: a replica leaves when as many others as are asked in total have
+//!   said that they stay ([`total_asked`], [`may_promise`], [`enough_promises`]).
+
+mod demand;
+mod leave;
+mod rank;
+mod start;
+mod view;
+mod wanted;
+
+pub use demand::{Demand, Desired, Replicas, SiteDemand};
+pub use leave::{
+    ASK_VALID, Asker, DELETED_IDLE, DELETED_LIMIT, KNOWN, PROMISE_BINDS, Responder, Yes, deleted_may_leave,
+    enough_promises, may_promise, others_possible, promises_needed, total_asked,
+};
+pub use rank::{RANK_VERSION, before, order, score};
+pub use start::{RESTART_WAIT, RETRY_FIRST, RETRY_LONGEST, Standing, may_start, retry_after, standing};
+pub use view::{Failure, HostView, SlotState, SlotView};
+pub use wanted::{CANDIDATE, OVERDUE, Shortage, Wanted, fits, wanted};

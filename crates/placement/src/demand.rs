@@ -1,0 +1,69 @@
+//! What Git asks for, resolved: the input of placement on the side of intent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How many slots of a component one site should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Replicas {
+    /// One on every host that can run it.
+    All,
+    /// This many, each on a host of its own.
+    Count(u32),
+}
+
+/// What one site should run of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteDemand {
+    /// How many slots.
+    pub replicas: Replicas,
+    /// Labels that a host must carry, each with this value.
+    #[serde(default)]
+    pub host_labels: BTreeMap<String, String>,
+}
+
+impl SiteDemand {
+    /// So many slots on hosts of any labels.
+    #[must_use]
+    pub fn count(replicas: u32) -> Self {
+        Self { replicas: Replicas::Count(replicas), host_labels: BTreeMap::new() }
+    }
+
+    /// A slot on every host.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { replicas: Replicas::All, host_labels: BTreeMap::new() }
+    }
+}
+
+/// One component as a host should run it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demand {
+    /// The component's name.
+    pub component: String,
+    /// What runs in the slot; another identity is another thing to start. Opaque, compared on one host only:
+    /// it covers the content of secrets, which two sites may rightly hold in different versions.
+    pub identity: String,
+    /// Where it should run; a site that is not here should run none.
+    pub sites: BTreeMap<String, SiteDemand>,
+    /// Bytes of memory that one slot may use.
+    pub memory: u64,
+    /// Start nothing and stop nothing.
+    #[serde(default)]
+    pub suspend: bool,
+    /// The longest that one request may take, hence the longest that a leaving slot is waited for.
+    pub request_timeout: Duration,
+}
+
+/// All that one host read from its source, resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The Git commit that it was read from.
+    pub revision: String,
+    /// A hash of the content; two hosts with the same digest want the same, whatever the revisions.
+    pub digest: String,
+    /// Demands by component name.
+    pub components: BTreeMap<String, Demand>,
+}
