@@ -21,6 +21,8 @@ pub use leave::{
     enough_promises, may_promise, others_possible, promises_needed, total_asked,
 };
 pub use rank::{RANK_VERSION, before, order, score};
-pub use start::{RESTART_WAIT, RETRY_FIRST, RETRY_LONGEST, Standing, may_start, retry_after, standing};
+pub use start::{
+    Hearing, RESTART_WAIT, RETRY_FIRST, RETRY_LONGEST, Standing, may_start, retry_after, standing,
+};
 pub use view::{Failure, HostView, SlotState, SlotView};
 pub use wanted::{CANDIDATE, OVERDUE, Shortage, Wanted, fits, wanted};

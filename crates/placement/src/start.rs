@@ -57,16 +57,35 @@ pub fn standing(
     }
 }
 
-/// Whether a host may start a slot that it wants and does not have. An update inside a slot asks only for
-/// `suspend`.
+/// How well a host hears the others, and so what it may conclude from their silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hearing {
+    /// Well enough to judge.
+    Good,
+    /// Too badly, or not for long enough again: it judges nobody.
+    Deaf,
+    /// Not once since it started: there is no bus, perhaps for nobody.
+    Never,
+}
+
+/// Whether a host may start a slot that it wants and does not have; `ran` if it ran it when it last stopped. An
+/// update inside a slot asks only for `suspend`.
+///
+/// A host that comes back while the bus is gone would be deaf for as long as that lasts; what it ran it starts
+/// nevertheless, for it needs to judge nobody for that.
 #[must_use]
-pub fn may_start(demand: &Demand, standing: Standing, ran: bool, deaf: bool) -> bool {
+pub fn may_start(demand: &Demand, standing: Standing, ran: bool, hearing: Hearing) -> bool {
     let known = match standing {
         Standing::Confirmed => true,
         Standing::Restarting => ran,
         Standing::Waiting => false,
     };
-    known && !deaf && !demand.suspend
+    let hears = match hearing {
+        Hearing::Good => true,
+        Hearing::Deaf => false,
+        Hearing::Never => ran,
+    };
+    known && hears && !demand.suspend
 }
 
 /// How long after its `failures`-th failure in a row a start is tried again: 10 s, doubling to 5 min.
