@@ -10,7 +10,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 /// One connection to a bus. Messages published on one connection arrive in order at each subscriber;
-/// nothing is promised between connections. Cheap to clone behind an [`Arc`].
+/// nothing is promised between connections. Cheap to clone behind an [`Arc`]; dropping the last clone closes it
+/// and ends its subscriptions.
 #[async_trait]
 pub trait Connection: Send + Sync + 'static {
     /// Hands a message to the bus; returning says nothing about delivery. With `reply` set and nobody

@@ -1,0 +1,109 @@
+//! One host's connections to the in-process bus: the [`Bus`] and [`Connection`] that the rest of the crate sees.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+
+use super::MAX_PAYLOAD;
+use super::shared::{Core, Life, Shared};
+use crate::bus::{Bus, BusError, Connection, ConnectionState, Subscription};
+
+/// The longest subject, its reply subject included, that a NATS server's control line has room for.
+const MAX_SUBJECTS: usize = 4000;
+
+/// The bus as one host sees it during one life.
+#[derive(Debug)]
+pub(super) struct MemoryBus {
+    shared: Arc<Shared>,
+    life: Arc<Life>,
+}
+
+impl MemoryBus {
+    pub(super) fn new(shared: Arc<Shared>, life: Arc<Life>) -> Self {
+        Self { shared, life }
+    }
+}
+
+#[async_trait]
+impl Bus for MemoryBus {
+    async fn connect(&self, purpose: &str) -> Result<Arc<dyn Connection>, BusError> {
+        let core = self.shared.connect(&self.life).ok_or(BusError::Disconnected)?;
+        tracing::debug!(host = %self.life.host, purpose, connection = core.id, "connected");
+        Ok(Arc::new(MemoryConnection { shared: Arc::clone(&self.shared), core }))
+    }
+}
+
+/// A connection; dropping it ends its subscriptions.
+#[derive(Debug)]
+struct MemoryConnection {
+    shared: Arc<Shared>,
+    core: Arc<Core>,
+}
+
+#[async_trait]
+impl Connection for MemoryConnection {
+    async fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), BusError> {
+        if self.core.connected().is_none() {
+            return Err(BusError::Disconnected);
+        }
+        if payload.len() > MAX_PAYLOAD {
+            return Err(BusError::TooLarge { size: payload.len(), limit: MAX_PAYLOAD });
+        }
+        check(subject, false)?;
+        if let Some(reply) = reply {
+            check(reply, false)?;
+        }
+        if subject.len() + reply.map_or(0, str::len) > MAX_SUBJECTS {
+            return Err(refused(subject, "subjects of more than 4000 bytes do not fit a message's head"));
+        }
+        self.shared.publish(&self.core, subject, reply, payload);
+        Ok(())
+    }
+
+    async fn subscribe(&self, pattern: &str) -> Result<Subscription, BusError> {
+        check(pattern, true)?;
+        let (sender, receiver) = mpsc::channel(Subscription::QUEUE);
+        if !self.shared.listen(&self.core, pattern, sender) {
+            return Err(BusError::Disconnected);
+        }
+        Ok(Subscription::new(receiver))
+    }
+
+    fn max_payload(&self) -> usize {
+        MAX_PAYLOAD
+    }
+
+    fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.core.state.subscribe()
+    }
+}
+
+impl Drop for MemoryConnection {
+    fn drop(&mut self) {
+        self.shared.close(&self.core);
+    }
+}
+
+/// Refuses what no NATS server would take: empty tokens, blanks, and wildcards where a subject is meant.
+fn check(subject: &str, pattern: bool) -> Result<(), BusError> {
+    let mut tokens = subject.split('.').peekable();
+    while let Some(token) = tokens.next() {
+        let wildcard = token == "*" || token == ">";
+        if token.is_empty() || token.bytes().any(|byte| byte.is_ascii_whitespace()) {
+            return Err(refused(subject, "a token is empty or holds a blank"));
+        }
+        if wildcard && !pattern {
+            return Err(refused(subject, "messages go to subjects, not to patterns"));
+        }
+        if token == ">" && tokens.peek().is_some() {
+            return Err(refused(subject, "`>` is allowed at the end only"));
+        }
+    }
+    Ok(())
+}
+
+fn refused(subject: &str, reason: &str) -> BusError {
+    BusError::Refused { subject: subject.chars().take(200).collect(), reason: reason.to_owned() }
+}
