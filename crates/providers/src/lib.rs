@@ -1,3 +1,4 @@
 //! What links lead to: key-value stores, configuration, logging.
 
 pub mod keyvalue;
+pub mod logging;
