@@ -19,8 +19,10 @@ pub(crate) struct Running {
     pub(crate) control: SocketAddr,
     /// What a caller of `control` shows to prove that it could read this file.
     pub(crate) token: String,
-    /// Each host with the address of its admin port.
-    pub(crate) hosts: Vec<(HostId, SocketAddr)>,
+    /// Each site with the address where it answers.
+    pub(crate) sites: Vec<(String, SocketAddr)>,
+    /// Each running host with the addresses of its admin port and of its ingress.
+    pub(crate) hosts: Vec<(HostId, SocketAddr, SocketAddr)>,
 }
 
 /// The file of a running `dunlin dev`; removed when dropped.
@@ -38,22 +40,16 @@ impl Announcement {
         let folder = folder();
         create_private(&folder)?;
         let path = folder.join(format!("dev-{}.json", running.process));
-        let unfinished = folder.join(format!(".dev-{}.json", running.process));
-        std::fs::write(&unfinished, serde_json::to_vec(running)?)
-            .and_then(|()| std::fs::rename(&unfinished, &path))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        replace(&path, running)?;
         Ok(Self { path })
     }
 
     /// Replaces what the file says, for instance after a host came back at another port.
     ///
     /// # Errors
-    /// As [`Announcement::write`].
+    /// The runtime directory cannot be written.
     pub(crate) fn update(&self, running: &Running) -> Result<()> {
-        let written = Self::write(running)?;
-        // It is the same file: this announcement goes on owning it.
-        std::mem::forget(written);
-        Ok(())
+        replace(&self.path, running)
     }
 }
 
@@ -61,6 +57,14 @@ impl Drop for Announcement {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Writes the file so that a reader sees the old or the new.
+fn replace(path: &std::path::Path, running: &Running) -> Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    std::fs::write(&unfinished, serde_json::to_vec(running)?)
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Finds the `dunlin dev` that runs: the one, or the one that `process` names.

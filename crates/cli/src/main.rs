@@ -1,1 +1,70 @@
-fn main() {}
+//! The `dunlin` command.
+
+mod client;
+mod control;
+mod dev;
+mod discovery;
+mod edit;
+mod logs;
+mod printer;
+mod status;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs one WebAssembly application across clusters in several clouds.
+#[derive(Parser)]
+#[command(name = "dunlin", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  dunlin dev                         two sites on this machine, with a todo application\n  \
+    dunlin dev ./manifests             your own application\n  dunlin status --watch              what runs where, and why\n  \
+    dunlin move todo gcp=0 aws=2       edit the manifest that says where todo runs\n\n\
+    Exit codes: 0 well, 1 failed, 2 wrong input")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs sites and hosts on this machine and follows a directory of manifests.
+    Dev(dev::Options),
+    /// Shows sites, hosts, components, providers, links and conditions.
+    Status(status::Options),
+    /// Shows what components log, from all sites.
+    Logs(logs::Options),
+    /// Edits the manifest that says where a component runs.
+    Move(edit::Options),
+    /// Stops a site or a host of `dunlin dev` at once, as a power cut would.
+    Kill(control::Options),
+    /// Starts a site or a host of `dunlin dev` again.
+    Revive(control::Options),
+    /// Checks manifests and reports every mistake with its place.
+    Validate(validate::Options),
+    /// Prints the JSON Schema of the manifests, for editors.
+    Schema,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return printer::failure(&anyhow::Error::from(error).context("cannot start threads")),
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.command {
+            Command::Dev(options) => dev::run(options).await,
+            Command::Status(options) => status::run(options).await,
+            Command::Logs(options) => logs::run(options).await,
+            Command::Move(options) => edit::run(&options),
+            Command::Kill(options) => control::kill(&options).await,
+            Command::Revive(options) => control::revive(&options).await,
+            Command::Validate(options) => validate::run(&options),
+            Command::Schema => printer::json(&dunlin_manifest::json_schema()),
+        }
+    });
+    // Work on the blocking threads (a compilation, say) is not worth waiting for.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|error| printer::failure(&error))
+}

@@ -1,0 +1,42 @@
+//! `dunlin kill` and `dunlin revive`: what the keys of `dunlin dev` do, from another terminal.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{client, discovery, printer};
+
+/// What to kill or revive.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  dunlin kill aws          every host of the site\n  dunlin kill gcp/gcp-2    one host\n  \
+    dunlin revive aws")]
+pub(crate) struct Options {
+    /// A site such as `aws`, or a host such as `aws/aws-1`.
+    target: String,
+    /// The `dunlin dev` to talk to, where several run.
+    #[arg(long)]
+    process: Option<u32>,
+}
+
+/// Kills a site or a host without warning.
+///
+/// # Errors
+/// No `dunlin dev` runs, or it has no such site or host.
+pub(crate) async fn kill(options: &Options) -> Result<ExitCode> {
+    order("kill", options).await
+}
+
+/// Starts it again.
+///
+/// # Errors
+/// As [`kill`].
+pub(crate) async fn revive(options: &Options) -> Result<ExitCode> {
+    order("revive", options).await
+}
+
+async fn order(verb: &str, options: &Options) -> Result<ExitCode> {
+    let running = discovery::find(options.process)?;
+    let answer = client::post(running.control, &format!("/{verb}/{}", options.target), &running.token).await?;
+    printer::line(answer.trim_end());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,64 @@
+//! `dunlin dev`: sites and hosts on this machine, following a directory of manifests.
+
+mod balancer;
+mod built_in;
+mod keys;
+mod member;
+mod orders;
+mod plan;
+mod screen;
+mod session;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use self::plan::Plan;
+use self::session::Session;
+
+/// What to run.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  dunlin dev                            the todo application in sites gcp and aws\n  \
+    dunlin dev --sites a,b,c --hosts 3    three sites with three hosts each\n  \
+    dunlin dev ./manifests --wasm shop=target/shop.wasm\n\n\
+    What runs is what the directory says: edit a file and watch. Everything ends with it; nothing is left behind\n\
+    unless --data names a directory.")]
+pub(crate) struct Options {
+    /// The directory of manifests; the built-in todo application if none is named.
+    directory: Option<PathBuf>,
+    /// Runs only these sites of the Lattice; with the built-in application, any names.
+    #[arg(long, value_delimiter = ',', value_name = "SITE,…")]
+    sites: Option<Vec<String>>,
+    /// Hosts in each site.
+    #[arg(long, default_value_t = 2)]
+    hosts: usize,
+    /// The first site's port; the next sites get the next ones. 0 takes free ports.
+    #[arg(long, default_value_t = 8082)]
+    port: u16,
+    /// Puts a local build in the place of a component's image; may be repeated.
+    #[arg(long, value_name = "COMPONENT=FILE", value_parser = parse_wasm)]
+    wasm: Vec<(String, PathBuf)>,
+    /// Secrets as files: DIRECTORY/<secret>/<key>, usable by those that DIRECTORY/<secret>/.for names.
+    #[arg(long, value_name = "DIRECTORY")]
+    secrets: Option<PathBuf>,
+    /// Keeps stores, last good states and compiled code here instead of in a temporary directory.
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+}
+
+fn parse_wasm(text: &str) -> Result<(String, PathBuf), String> {
+    let (component, file) = text.split_once('=').ok_or("expected COMPONENT=FILE, such as todo=todo.wasm")?;
+    Ok((component.to_owned(), file.into()))
+}
+
+/// Runs until Ctrl-C, SIGTERM or `q`.
+///
+/// # Errors
+/// Wrong input, or a host that cannot start.
+pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    let plan = Plan::make(&options)?;
+    let session = Session::start(plan).await?;
+    session.run().await
+}

@@ -1,0 +1,71 @@
+//! The control port of `dunlin dev`: takes `kill` and `revive` from other terminals of the same user.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use dunlin_host::server::{Server, ServerOptions};
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// What to do with which site or host, and where to say how it went.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) verb: Verb,
+    pub(crate) target: String,
+    pub(crate) answer: oneshot::Sender<Result<String, String>>,
+}
+
+/// What can be ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Kill,
+    Revive,
+}
+
+/// Listens for orders, which arrive at the receiver; who does not know `token` is refused.
+///
+/// # Errors
+/// No port is to be had.
+pub(crate) async fn listen(token: String) -> Result<(Server, mpsc::Receiver<Order>)> {
+    let (sender, orders) = mpsc::channel(8);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for control")?;
+    let expected = format!("Bearer {token}");
+    let handle = move |request: Request<Incoming>, _: SocketAddr| {
+        let (sender, expected) = (sender.clone(), expected.clone());
+        async move { take(&request, &sender, &expected).await }
+    };
+    let server = Server::start(listener, ServerOptions { connections: 16, ..ServerOptions::default() }, handle)?;
+    Ok((server, orders))
+}
+
+async fn take(request: &Request<Incoming>, sender: &mpsc::Sender<Order>, expected: &str) -> Response<Full<Bytes>> {
+    let allowed = request.headers().get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes() == expected.as_bytes());
+    if !allowed {
+        return respond(StatusCode::UNAUTHORIZED, "only the user who started `dunlin dev` may order");
+    }
+    let parts = request.uri().path().trim_start_matches('/').split_once('/');
+    let (verb, target) = match (request.method(), parts) {
+        (&Method::POST, Some(("kill", target))) => (Verb::Kill, target),
+        (&Method::POST, Some(("revive", target))) => (Verb::Revive, target),
+        _ => return respond(StatusCode::NOT_FOUND, "POST /kill/NAME or /revive/NAME"),
+    };
+    let (answer, answered) = oneshot::channel();
+    if sender.send(Order { verb, target: target.to_owned(), answer }).await.is_err() {
+        return respond(StatusCode::SERVICE_UNAVAILABLE, "`dunlin dev` is stopping");
+    }
+    match answered.await {
+        Ok(Ok(text)) => respond(StatusCode::OK, &text),
+        Ok(Err(text)) => respond(StatusCode::BAD_REQUEST, &text),
+        Err(_) => respond(StatusCode::SERVICE_UNAVAILABLE, "`dunlin dev` is stopping"),
+    }
+}
+
+fn respond(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,133 @@
+//! What `dunlin dev` is going to run, worked out and checked before anything starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use dunlin_host::images::Code;
+use dunlin_manifest::{Snapshot, is_dns_label};
+
+use crate::dev::{Options, built_in};
+use crate::printer::WrongInput;
+
+/// Sites, hosts, manifests and code.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Site names, in the order of their ports.
+    pub(crate) sites: Vec<String>,
+    /// Hosts in each site.
+    pub(crate) hosts: usize,
+    /// The first site's port; 0 for free ports.
+    pub(crate) port: u16,
+    /// The directory of manifests to follow.
+    pub(crate) directory: PathBuf,
+    /// How the directory is shown.
+    pub(crate) directory_shown: String,
+    /// Local builds by component.
+    pub(crate) code: BTreeMap<String, Code>,
+    /// Secrets as files.
+    pub(crate) secrets: Option<PathBuf>,
+    /// Where hosts keep what outlives them.
+    pub(crate) data: PathBuf,
+    /// The lattice's name.
+    pub(crate) lattice: String,
+    /// Removed when `dunlin dev` ends.
+    pub(crate) temporary: tempfile::TempDir,
+}
+
+/// More hosts than this on one machine show nothing that fewer do not.
+const MOST_HOSTS: usize = 64;
+
+impl Plan {
+    /// Works it out.
+    ///
+    /// # Errors
+    /// Wrong input, each with the way out.
+    pub(crate) fn make(options: &Options) -> Result<Self> {
+        let temporary = tempfile::Builder::new().prefix("dunlin-dev-").tempdir().context("no temporary directory")?;
+        let mut code: BTreeMap<String, Code> = BTreeMap::new();
+        let directory = match &options.directory {
+            Some(directory) => directory.clone(),
+            None => {
+                let directory = temporary.path().join("todo");
+                built_in::write(&directory, options.sites.as_deref())?;
+                code.extend(built_in::code());
+                directory
+            }
+        };
+        for (component, file) in &options.wasm {
+            code.insert(component.clone(), Code::File(readable(component, file)?));
+        }
+        let snapshot = read(&directory)?;
+        let (lattice, declared) = declared_sites(&snapshot, &directory)?;
+        let sites = chosen_sites(options.sites.as_deref(), &declared, &lattice)?;
+        if options.hosts == 0 || options.hosts * sites.len() > MOST_HOSTS {
+            return Err(wrong(format!(
+                "{} sites with {} hosts each: choose between 1 and {MOST_HOSTS} hosts in all with --hosts",
+                sites.len(),
+                options.hosts
+            )));
+        }
+        let data = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
+        let directory_shown = options.directory.as_ref().unwrap_or(&directory).display().to_string();
+        let secrets = options.secrets.clone();
+        let (hosts, port) = (options.hosts, options.port);
+        Ok(Self { sites, hosts, port, directory, directory_shown, code, secrets, data, lattice, temporary })
+    }
+}
+
+fn read(directory: &std::path::Path) -> Result<Snapshot> {
+    let files = dunlin_source::read_files(directory)
+        .map_err(|error| wrong(format!("{error}; give a directory of manifests, or none for the todo application")))?;
+    Ok(dunlin_manifest::read(&files).snapshot)
+}
+
+fn declared_sites(snapshot: &Snapshot, directory: &std::path::Path) -> Result<(String, Vec<String>)> {
+    // Sites that hold data come first: their ports are the first ones.
+    let holds_data = |site: &String| snapshot.providers.values().any(|provider| provider.spec.sites.contains_key(site));
+    let declared = snapshot.lattice.as_ref().map(|lattice| {
+        let mut sites: Vec<String> = lattice.spec.sites.keys().cloned().collect();
+        sites.sort_by_key(|site| !holds_data(site));
+        (lattice.name.clone(), sites)
+    });
+    declared.filter(|(_, sites)| !sites.is_empty()).ok_or_else(|| {
+        let directory = directory.display();
+        wrong(format!(
+            "no sites: no valid Lattice in {directory} names any; add one (`kind: Lattice`, `spec: {{ sites: {{ a: {{}} }} }}`) \
+             or look at the mistakes with `dunlin validate {directory}`"
+        ))
+    })
+}
+
+fn chosen_sites(chosen: Option<&[String]>, declared: &[String], lattice: &str) -> Result<Vec<String>> {
+    let Some(chosen) = chosen else { return Ok(declared.to_vec()) };
+    if chosen.is_empty() {
+        return Err(wrong("no sites: name at least one, as in --sites gcp,aws".to_owned()));
+    }
+    for (index, site) in chosen.iter().enumerate() {
+        if !is_dns_label(site) {
+            return Err(wrong(format!("{site:?} cannot name a site: use a-z, 0-9 and - (a DNS label)")));
+        }
+        if chosen.iter().take(index).any(|other| other == site) {
+            return Err(wrong(format!("site {site:?} is named twice")));
+        }
+        if !declared.contains(site) {
+            let declared = declared.join(", ");
+            return Err(wrong(format!("unknown site {site:?}: lattice {lattice:?} has {declared}")));
+        }
+    }
+    Ok(chosen.to_vec())
+}
+
+fn readable(component: &str, file: &std::path::Path) -> Result<PathBuf> {
+    let path = std::fs::canonicalize(file)
+        .map_err(|error| wrong(format!("--wasm {component}={}: {error}", file.display())))?;
+    if !path.is_file() {
+        return Err(wrong(format!("--wasm {component}={}: not a file", file.display())));
+    }
+    Ok(path)
+}
+
+fn wrong(text: String) -> anyhow::Error {
+    WrongInput(text).into()
+}

@@ -1,0 +1,92 @@
+//! What `dunlin dev` shows: progress, the table, and one live line below everything else.
+
+use std::io::IsTerminal;
+
+use crate::printer::{self, BAD, BOLD, DIM, styled};
+
+/// The terminal, or a plain stream of lines where there is none.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    live: Option<String>,
+    terminal: bool,
+}
+
+impl Screen {
+    pub(crate) fn new() -> Self {
+        Self { live: None, terminal: std::io::stdout().is_terminal() }
+    }
+
+    /// Prints a line above the live one.
+    pub(crate) fn line(&mut self, text: impl std::fmt::Display) {
+        if self.live.is_some() {
+            printer::raw("\r\x1b[2K");
+        }
+        printer::line(text);
+        if let Some(live) = &self.live {
+            printer::raw(live);
+        }
+    }
+
+    /// Replaces the live line; on anything but a terminal there is none.
+    pub(crate) fn set_live(&mut self, text: String) {
+        if self.terminal && self.live.as_ref() != Some(&text) {
+            printer::raw(format!("\r\x1b[2K{text}"));
+            self.live = Some(text);
+        }
+    }
+
+    /// Takes the live line away.
+    pub(crate) fn clear_live(&mut self) {
+        if self.live.take().is_some() {
+            printer::raw("\r\x1b[2K");
+        }
+    }
+}
+
+/// A row of the table: a dim label in front.
+pub(crate) fn labelled(label: &str, text: &str) -> String {
+    format!("{} {text}", styled(DIM, format!("  {label:<5}")))
+}
+
+/// The live line: keys, and how many requests there were.
+pub(crate) fn live(keys: bool, component: Option<&str>, requests: u64, failed: u64) -> String {
+    let counts = format!("{} requests, ", thousands(requests));
+    let failures = format!("{} failed", thousands(failed));
+    let failures = if failed > 0 { styled(BAD, failures) } else { failures };
+    if !keys {
+        return format!("  {counts}{failures}");
+    }
+    let key = |key: &str, what: &str| format!("{} {what}", styled(BOLD, key));
+    let keys = [
+        component.map(|component| key("m", &format!("move {component}"))),
+        Some(key("k", "kill a site")),
+        Some(key("r", "revive")),
+        Some(key("l", "logs")),
+        Some(key("q", "quit")),
+    ];
+    let keys: Vec<_> = keys.into_iter().flatten().collect();
+    format!("  {} {}            {counts}{failures}", styled(DIM, "keys"), keys.join(" · "))
+}
+
+/// `1 204` for 1204: a thin way to make large numbers readable.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn groups_of_three() {
+        assert_eq!([0, 999, 1204, 1_000_000].map(thousands), ["0", "999", "1 204", "1 000 000"]);
+    }
+}

@@ -1,0 +1,321 @@
+//! One run of `dunlin dev` from start to end: start everything, show it, follow keys and orders, stop everything.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use dunlin_host::server::Server;
+use dunlin_host::status::{Condition, Status};
+use dunlin_providers::logging::Entry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::dev::keys::Keys;
+use crate::dev::orders::{self, Order, Verb};
+use crate::dev::plan::Plan;
+use crate::dev::screen::{self, Screen};
+use crate::dev::world::World;
+use crate::discovery::{Announcement, Running};
+use crate::printer::{BOLD, DIM, GOOD, styled};
+use crate::{edit, logs, status};
+
+/// Everything that one `dunlin dev` holds; dropping it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Session {
+    world: World,
+    screen: Screen,
+    keys: Keys,
+    orders: mpsc::Receiver<Order>,
+    control: Server,
+    token: String,
+    announcement: Announcement,
+    conditions: BTreeSet<Condition>,
+    following: Option<(mpsc::Sender<Arc<Entry>>, mpsc::Receiver<Arc<Entry>>)>,
+}
+
+/// How often hosts are looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long the first components may take before the table is shown without them.
+const FIRST_READY: Duration = Duration::from_secs(20);
+
+impl Session {
+    /// Starts all hosts and waits, for a while, until what should run is ready.
+    ///
+    /// # Errors
+    /// A port is taken, a host cannot start.
+    pub(crate) async fn start(plan: Plan) -> Result<Self> {
+        let mut screen = Screen::new();
+        screen.set_live(format!("  starting {} hosts …", plan.sites.len() * plan.hosts));
+        let token = format!("{:032x}", rand::random::<u128>());
+        let (control, orders) = orders::listen(token.clone()).await?;
+        let mut world = World::prepare(plan).await?;
+        world.revive("").await?;
+        let announcement = Announcement::write(&running(&world, &control, &token))?;
+        let keys = Keys::listen();
+        let conditions = BTreeSet::new();
+        let mut session = Self { world, screen, keys, orders, control, token, announcement, conditions, following: None };
+        session.wait_until_ready().await;
+        Ok(session)
+    }
+
+    /// Shows the table and follows keys, orders and signals until one of them says to end.
+    ///
+    /// # Errors
+    /// Signals cannot be listened to.
+    pub(crate) async fn run(mut self) -> Result<ExitCode> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        self.show_table();
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => self.look(),
+                Some(order) = self.orders.recv() => self.follow(order).await,
+                key = self.keys.next() => {
+                    if key == 'q' {
+                        break;
+                    }
+                    self.press(key).await;
+                }
+                entry = next_entry(&mut self.following) => self.screen.line(logs::render(&entry)),
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            }
+        }
+        self.screen.clear_live();
+        self.screen.line(styled(DIM, "  stopping …"));
+        let Self { world, announcement, keys, .. } = self;
+        drop((announcement, keys));
+        world.stop().await;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < FIRST_READY {
+            self.world.balance();
+            let Some(status) = self.world.status() else { return };
+            let (ready, wanted) = counts(&status);
+            let seen: usize = status.sites.values().map(|site| site.hosts.len()).sum();
+            let troubled = status.conditions.iter().any(|condition| condition.reason == "Failed" || condition.reason == "Invalid");
+            self.screen.set_live(format!("  {seen} hosts see each other, {ready} of {wanted} slots ready …"));
+            if (wanted > 0 && ready >= wanted && seen == self.world.members().count()) || troubled {
+                return;
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    fn show_table(&mut self) {
+        self.screen.clear_live();
+        let sites: Vec<_> = self
+            .world
+            .sites
+            .iter()
+            .map(|site| {
+                let hosts: Vec<_> = site.places.iter().map(|place| place.id.host.as_str()).collect();
+                let address = styled(BOLD, format!("http://{}", site.balancer.address()));
+                screen::labelled(&site.name, &format!("{address}    hosts {}", hosts.join(" ")))
+            })
+            .collect();
+        let plan = self.world.plan();
+        let mut lines = vec![String::new()];
+        lines.extend(if sites.len() <= 2 { vec![sites.join("   ")] } else { sites });
+        let stores = self.world.status().map(|status| stores(&status, &plan.data.display().to_string())).unwrap_or_default();
+        lines.push(format!(
+            "{}{stores}     {} directory {}",
+            screen::labelled("bus", "in this process"),
+            styled(DIM, "state"),
+            plan.directory_shown
+        ));
+        if let (Some(first), Some(last), Some(_)) =
+            (self.world.sites.first(), self.world.sites.last(), plan.code.get("todo"))
+        {
+            let (read, write) = (first.balancer.address().port(), last.balancer.address().port());
+            let text = format!("curl --json '{{\"title\":\"hi\"}}' localhost:{write}/api && curl localhost:{read}/api");
+            lines.push(screen::labelled("try", &text));
+        }
+        lines.iter().for_each(|line| self.screen.line(line));
+    }
+
+    /// Looks at all hosts: new conditions are printed, the live line is refreshed.
+    fn look(&mut self) {
+        self.world.balance();
+        if let Some(status) = self.world.status() {
+            let now: BTreeSet<Condition> = status.conditions.iter().cloned().collect();
+            for new in now.difference(&self.conditions) {
+                self.screen.line(format!("  {}", status::condition(new)));
+            }
+            for gone in self.conditions.difference(&now) {
+                // A condition whose words changed was printed above; it is not over.
+                if !now.iter().any(|other| (&other.object, &other.reason) == (&gone.object, &gone.reason)) {
+                    self.screen.line(format!("  {} {}  {}", styled(GOOD, "over"), gone.object, gone.reason));
+                }
+            }
+            self.conditions = now;
+        }
+        let (requests, failed) = self.world.requests();
+        let movable = self.movable().map(|(component, _)| component);
+        self.screen.set_live(screen::live(self.keys.usable(), movable.as_deref(), requests, failed));
+    }
+
+    async fn press(&mut self, key: char) {
+        let outcome = match key {
+            'm' => self.move_component(),
+            'k' => self.next_site(true).map_or(Ok(()), |site| {
+                self.echo(&format!("dunlin kill {site}"));
+                self.world.kill(&site).map(drop)
+            }),
+            'r' => match self.next_site(false) {
+                Some(site) => {
+                    self.echo(&format!("dunlin revive {site}"));
+                    self.world.revive(&site).await.map(drop)
+                }
+                None => Ok(()),
+            },
+            'l' => {
+                self.toggle_logs();
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        self.report(outcome.and_then(|()| self.announce()));
+    }
+
+    async fn follow(&mut self, order: Order) {
+        let outcome = match order.verb {
+            Verb::Kill => self.world.kill(&order.target),
+            Verb::Revive => self.world.revive(&order.target).await,
+        };
+        let outcome = outcome.and_then(|hosts| self.announce().map(|()| hosts));
+        let done = if order.verb == Verb::Kill { "killed" } else { "revived" };
+        let answer = match outcome {
+            Ok(hosts) if hosts.is_empty() => Ok(format!("nothing to do: {} is {done} already", order.target)),
+            Ok(hosts) => Ok(format!("{done} {}", hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        if let Ok(text) = &answer {
+            self.screen.line(format!("  {text}"));
+        }
+        // Whoever ordered may have gone; it is done all the same.
+        let _ = order.answer.send(answer);
+    }
+
+    /// The component that `m` moves, with its replicas by site.
+    fn movable(&self) -> Option<(String, Vec<(String, u32)>)> {
+        let status = self.world.status()?;
+        let names = self.world.sites.iter().map(|site| site.name.clone());
+        let component = |name: &String| status.components.get(name).filter(|component| !component.routes.is_empty());
+        let name = status.components.keys().find(|name| component(name).is_some())?;
+        let counts = names.map(|site| {
+            let wanted = component(name).and_then(|found| found.sites.get(&site)).map_or(0, |count| count.wanted);
+            (site, wanted)
+        });
+        Some((name.clone(), counts.collect()))
+    }
+
+    /// Moves everything of the first routed component to the site after the first that has some of it.
+    fn move_component(&mut self) -> Result<()> {
+        let Some((component, counts)) = self.movable() else { return Ok(()) };
+        let total: u32 = counts.iter().map(|(_, wanted)| wanted).sum::<u32>().clamp(1, u32::try_from(self.world.plan().hosts)?);
+        let from = counts.iter().position(|(_, wanted)| *wanted > 0).unwrap_or(0);
+        let to = (from + 1) % counts.len();
+        let changes: Vec<_> = counts
+            .iter()
+            .enumerate()
+            .map(|(index, (site, _))| (site.clone(), if index == to { total } else { 0 }))
+            .collect();
+        let words: Vec<_> = changes.iter().map(|(site, replicas)| format!("{site}={replicas}")).collect();
+        self.echo(&format!("dunlin move {component} {}", words.join(" ")));
+        edit::plan(&self.world.plan().directory, &component, &changes)?.write()
+    }
+
+    /// The next site that has something to kill, or something to revive.
+    fn next_site(&self, running: bool) -> Option<String> {
+        let mut sites = self.world.sites.iter().rev();
+        let site = sites.find(|site| site.places.iter().any(|place| place.member.is_some() == running));
+        site.map(|site| site.name.clone())
+    }
+
+    fn toggle_logs(&mut self) {
+        if self.following.take().is_some() {
+            return;
+        }
+        self.echo("dunlin logs -f");
+        let (sender, receiver) = mpsc::channel(256);
+        for (_, member) in self.world.members() {
+            let (log, sender) = (member.log(), sender.clone());
+            tokio::spawn(async move {
+                let (tail, mut coming) = log.follow(5, |_| true);
+                for entry in tail {
+                    if sender.send(entry).await.is_err() {
+                        return;
+                    }
+                }
+                while let Some(next) = coming.next().await {
+                    if let dunlin_providers::logging::Followed::Entry(entry) = next
+                        && sender.send(entry).await.is_err()
+                    {
+                        return;
+                    }
+                }
+            });
+        }
+        self.following = Some((sender, receiver));
+    }
+
+    /// Every key prints the command that does the same.
+    fn echo(&mut self, command: &str) {
+        self.screen.line(format!("  {}", styled(DIM, format!("$ {command}"))));
+    }
+
+    fn report(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.screen.line(format!("  {error:#}"));
+        }
+    }
+
+    fn announce(&self) -> Result<()> {
+        self.announcement.update(&running(&self.world, &self.control, &self.token))
+    }
+}
+
+fn running(world: &World, control: &Server, token: &str) -> Running {
+    let directory = std::path::absolute(&world.plan().directory).unwrap_or_else(|_| world.plan().directory.clone());
+    Running {
+        process: std::process::id(),
+        directory,
+        control: control.address(),
+        token: token.to_owned(),
+        sites: world.sites.iter().map(|site| (site.name.clone(), site.balancer.address())).collect(),
+        hosts: world.members().map(|(id, member)| (id.clone(), member.admin(), member.http())).collect(),
+    }
+}
+
+async fn next_entry(following: &mut Option<(mpsc::Sender<Arc<Entry>>, mpsc::Receiver<Arc<Entry>>)>) -> Arc<Entry> {
+    match following {
+        // The sender is kept beside the receiver, so it never ends by itself.
+        Some((_, entries)) => match entries.recv().await {
+            Some(entry) => entry,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+fn counts(status: &Status) -> (u32, u32) {
+    let all = status.components.values().flat_map(|component| component.sites.values());
+    all.fold((0, 0), |(ready, wanted), count| (ready + count.ready.min(count.wanted), wanted + count.wanted))
+}
+
+fn stores(status: &Status, data: &str) -> String {
+    let mut text = String::new();
+    for (name, provider) in &status.providers {
+        let at: Vec<_> = provider.open_at.iter().filter_map(|host| host.rsplit('/').next()).collect();
+        text.push_str(&format!("     {} {} at {} ({data})", styled(DIM, name), provider.backend, at.join(" ")));
+    }
+    text
+}

@@ -1,0 +1,100 @@
+//! The one place that prints: colour on terminals only, results on standard output, the rest on standard error.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use serde::Serialize;
+
+/// Exit code of wrong input: bad arguments (clap's own), invalid manifests.
+pub(crate) const INVALID: u8 = 2;
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// An error whose cause is what the user gave; ends with [`INVALID`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongInput(pub(crate) String);
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+
+/// Text in a style; the stream drops the style where it is no terminal.
+pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A line of the result.
+pub(crate) fn line(text: impl std::fmt::Display) {
+    // Nobody reads any more (`| head`): nothing to do about it, and nothing to say it to.
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// Text of the result without a line's end, shown at once.
+pub(crate) fn raw(text: impl std::fmt::Display) {
+    let mut output = anstream::stdout();
+    let _ = write!(output, "{text}").and_then(|()| output.flush());
+}
+
+/// A line about the work, not the result.
+pub(crate) fn note(text: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// The result as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<ExitCode> {
+    line(serde_json::to_string_pretty(value)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An error with its causes; the exit code tells wrong input from failure.
+pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
+    note(format!("{} {error}", styled(BAD.bold(), "error:")));
+    for cause in error.chain().skip(1) {
+        note(format!("  {} {cause}", styled(DIM, "because")));
+    }
+    if error.is::<WrongInput>() { ExitCode::from(INVALID) } else { ExitCode::FAILURE }
+}
+
+/// Rows as aligned columns, two spaces between them. Styles do not count as width.
+pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
+        .collect();
+    rows.iter()
+        .map(|row| {
+            let cells = row.iter().zip(&widths).map(|(cell, full)| format!("{cell}{}", " ".repeat(full - width(cell))));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+/// Characters that show, without escape sequences.
+fn width(text: &str) -> usize {
+    anstream::adapter::strip_str(text).to_string().chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_whatever_the_style() {
+        let rows = vec![vec![styled(BOLD, "a"), "x".into()], vec!["long".into(), "y".into()]];
+        let plain: Vec<_> =
+            table(&rows).iter().map(|row| anstream::adapter::strip_str(row).to_string()).collect();
+        assert_eq!(plain, ["a     x", "long  y"]);
+    }
+}

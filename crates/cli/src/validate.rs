@@ -1,0 +1,47 @@
+//! `dunlin validate`: every mistake in manifests, with its place, before a commit.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::printer::{self, BAD, GOOD, INVALID, Output, styled};
+
+/// What to check.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  dunlin validate apps/todo\n  dunlin validate . --output json")]
+pub(crate) struct Options {
+    /// The directory of manifests.
+    directory: PathBuf,
+    /// Text for people or JSON for scripts.
+    #[arg(long, short, default_value = "text")]
+    output: Output,
+}
+
+/// Reads the directory as a host would and reports.
+///
+/// # Errors
+/// The directory cannot be read.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let files = dunlin_source::read_files(&options.directory)?;
+    let reading = dunlin_manifest::read(&files);
+    let code = if reading.mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INVALID) };
+    if options.output == Output::Json {
+        printer::json(&reading.mistakes)?;
+        return Ok(code);
+    }
+    for mistake in &reading.mistakes {
+        printer::line(format!("{} {mistake}", styled(BAD, "mistake")));
+    }
+    let snapshot = &reading.snapshot;
+    if reading.mistakes.is_empty() {
+        printer::line(format!(
+            "{} {} components and {} providers in {} files",
+            styled(GOOD, "valid"),
+            snapshot.components.len(),
+            snapshot.providers.len(),
+            files.len()
+        ));
+    }
+    Ok(code)
+}

@@ -1,0 +1,109 @@
+//! What a host tells of the whole lattice when asked: plain values for `dunlin status` and for scripts.
+//!
+//! Status decides nothing; it is what this host sees.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The lattice as one host sees it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The lattice's name.
+    pub lattice: String,
+    /// The host that answers.
+    pub seen_by: String,
+    /// The revision that it follows.
+    pub revision: String,
+    /// Sites by name.
+    pub sites: BTreeMap<String, SiteStatus>,
+    /// Components by name.
+    pub components: BTreeMap<String, ComponentStatus>,
+    /// Providers by name.
+    pub providers: BTreeMap<String, ProviderStatus>,
+    /// What is not as it should be, and mistakes in the manifests.
+    pub conditions: Vec<Condition>,
+}
+
+/// One site.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteStatus {
+    /// Its hosts by name.
+    pub hosts: BTreeMap<String, HostStatus>,
+}
+
+/// One host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostStatus {
+    /// `live`, `silent`, `draining` or `gone`.
+    pub state: String,
+    /// Milliseconds since it was last heard.
+    pub unseen_milliseconds: u64,
+    /// Whether it has read its source or agrees with a neighbour that has.
+    pub confirmed: bool,
+    /// The revision that it follows.
+    pub revision: String,
+    /// Providers that are open there.
+    pub providers: Vec<String>,
+    /// Its slots by component.
+    pub slots: BTreeMap<String, SlotStatus>,
+}
+
+/// One component on one host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlotStatus {
+    /// `starting`, `ready`, `unready`, `leaving` or `failed`.
+    pub state: String,
+    /// Why, where there is something to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What runs: see *identity* in the guide.
+    pub identity: String,
+}
+
+/// One component over all sites.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentStatus {
+    /// Slots asked for and ready, by site.
+    pub sites: BTreeMap<String, Count>,
+    /// Where its requests come in, such as `/` or `shop.example/api`.
+    pub routes: Vec<String>,
+    /// What its links lead to: link name to target.
+    pub links: BTreeMap<String, String>,
+}
+
+/// Slots of one component in one site.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Slots that Git asks for.
+    pub wanted: u32,
+    /// Slots that are ready.
+    pub ready: u32,
+}
+
+/// One provider.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderStatus {
+    /// The backend in words, such as `embedded store`.
+    pub backend: String,
+    /// Hosts that have it open, as `site/host`.
+    pub open_at: Vec<String>,
+}
+
+/// Something worth knowing about one object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// The object, such as `component/todo`; empty for the whole.
+    pub object: String,
+    /// One word in CamelCase, such as `Invalid` or `TooFewHosts`.
+    pub reason: String,
+    /// In words, with what to do next where there is something to do.
+    pub message: String,
+}

@@ -1,0 +1,30 @@
+//! `cargo xtask bench`: measures side by side in one run, because machines are noisy and ratios are not.
+
+mod http;
+mod load;
+mod servers;
+
+use anyhow::Result;
+
+/// What to measure.
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Requests a second and latency of a hello component: a Dunlin host beside `wasmtime serve`.
+    Http(http::Options),
+}
+
+/// Runs the measurement and prints its table.
+///
+/// # Errors
+/// Something that the measurement needs is missing, or a server does not start.
+pub fn run(options: &Options) -> Result<()> {
+    match &options.what {
+        What::Http(options) => http::run(options),
+    }
+}
