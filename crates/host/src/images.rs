@@ -1,8 +1,9 @@
 //! Where the code of components comes from: files and bytes put in an image's place.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -11,7 +12,12 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Default)]
 pub struct Images {
     local: Arc<BTreeMap<String, Code>>,
+    /// Files as they were read last, so that looking again costs nothing while they stay the same.
+    read: Arc<Mutex<BTreeMap<PathBuf, (Stamp, Image)>>>,
 }
+
+/// What tells one state of a file from another without reading it.
+type Stamp = (u64, Option<SystemTime>);
 
 /// A local build in an image's place.
 #[derive(Debug, Clone)]
@@ -61,7 +67,7 @@ impl Images {
     /// Code by component name; a component that is not named has none.
     #[must_use]
     pub fn new(local: BTreeMap<String, Code>) -> Self {
-        Self { local: Arc::new(local) }
+        Self { local: Arc::new(local), read: Arc::default() }
     }
 
     /// The code of `component`, whose manifest names `image`. Blocks: it reads files.
@@ -69,22 +75,38 @@ impl Images {
     /// # Errors
     /// See [`ImageError`].
     pub(crate) fn read(&self, component: &str, image: &str) -> Result<Image, ImageError> {
-        let code = match self.local.get(component) {
-            Some(Code::Bytes(bytes)) => Bytes::from_static(bytes),
-            Some(Code::File(path)) => {
-                let unreadable = |reason: String| ImageError::Unreadable { path: path.display().to_string(), reason };
-                let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-                if size > LARGEST_FILE {
-                    return Err(unreadable(format!("{size} bytes are more than a component may have")));
-                }
-                std::fs::read(path).map_err(|error| unreadable(error.to_string()))?.into()
-            }
-            None => {
-                return Err(ImageError::NotLocal { component: component.to_owned(), image: image.to_owned() });
-            }
-        };
+        match self.local.get(component) {
+            Some(Code::Bytes(bytes)) => Ok(Image::new(Bytes::from_static(bytes))),
+            Some(Code::File(path)) => self.read_file(path).map_err(|reason| ImageError::Unreadable {
+                path: path.display().to_string(),
+                reason,
+            }),
+            None => Err(ImageError::NotLocal { component: component.to_owned(), image: image.to_owned() }),
+        }
+    }
+
+    fn read_file(&self, path: &Path) -> Result<Image, String> {
+        let data = std::fs::metadata(path).map_err(|error| error.to_string())?;
+        let stamp = (data.len(), data.modified().ok());
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, image)) = read.get(path)
+            && *known == stamp
+        {
+            return Ok(image.clone());
+        }
+        if data.len() > LARGEST_FILE {
+            return Err(format!("{} bytes are more than a component may have ({LARGEST_FILE})", data.len()));
+        }
+        let image = Image::new(std::fs::read(path).map_err(|error| error.to_string())?.into());
+        read.insert(path.to_owned(), (stamp, image.clone()));
+        Ok(image)
+    }
+}
+
+impl Image {
+    fn new(code: Bytes) -> Self {
         let digest = format!("sha256:{}", hexadecimal(&Sha256::digest(&code)));
-        Ok(Image { code, digest })
+        Self { code, digest }
     }
 }
 

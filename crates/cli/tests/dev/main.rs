@@ -1,0 +1,10 @@
+//! The main job, as a user sees it: `dunlin dev` in a process of its own, over real HTTP.
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod everyday;
+mod faults;
+mod http;
+mod moves;
+mod traffic;
+mod world;

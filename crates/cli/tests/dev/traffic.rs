@@ -1,0 +1,113 @@
+//! Requests that go on while something happens, with every outcome counted.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::http::{get, post};
+
+/// What became of the requests.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Answered as they should.
+    pub well: u64,
+    /// Titles of todos whose POST was acknowledged.
+    pub acknowledged: Vec<String>,
+    /// Titles of todos whose POST has an unknown outcome: perhaps there, perhaps not, never twice.
+    pub unknown: Vec<String>,
+    /// What went wrong, in words, with the time since the start.
+    pub failures: Vec<(Duration, String)>,
+    /// When requests succeeded, since the start.
+    pub successes: Vec<Duration>,
+}
+
+/// Threads that send one request after the other until they are stopped.
+pub struct Traffic {
+    stop: Arc<AtomicBool>,
+    tally: Arc<Mutex<Tally>>,
+    threads: Vec<JoinHandle<()>>,
+    /// When it began.
+    pub begun: Instant,
+}
+
+impl Traffic {
+    /// Two threads for each address: GETs and POSTs in turn.
+    pub fn start(addresses: &[String]) -> Self {
+        let (stop, tally) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Tally::default())));
+        let begun = Instant::now();
+        let thread = |index: usize| {
+            let (stop, tally) = (Arc::clone(&stop), Arc::clone(&tally));
+            let url = format!("{}/api", addresses[index % addresses.len()]);
+            std::thread::spawn(move || {
+                let mut number = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    one(&url, &format!("{index}-{number}"), number % 2 == 0, begun, &tally);
+                    number += 1;
+                }
+            })
+        };
+        let threads = (0..addresses.len() * 2).map(thread).collect();
+        Self { stop, tally, threads, begun }
+    }
+
+    /// Requests that ended so far.
+    pub fn count(&self) -> u64 {
+        let tally = self.tally.lock().unwrap();
+        tally.well + tally.failures.len() as u64
+    }
+
+    /// How long after `since` the first request succeeded, if one did.
+    pub fn first_success_after(&self, since: Instant) -> Option<Duration> {
+        let since = since - self.begun;
+        let tally = self.tally.lock().unwrap();
+        tally.successes.iter().find(|time| **time > since).map(|time| *time - since)
+    }
+
+    /// Stops and gives the outcomes.
+    pub fn stop(self) -> Tally {
+        self.stop.store(true, Ordering::Relaxed);
+        self.threads.into_iter().for_each(|thread| thread.join().unwrap());
+        std::mem::take(&mut *self.tally.lock().unwrap())
+    }
+}
+
+fn one(url: &str, title: &str, write: bool, begun: Instant, tally: &Mutex<Tally>) {
+    let outcome = if write { post(url, &format!(r#"{{"title":"{title}"}}"#)) } else { get(url) };
+    let mut tally = tally.lock().unwrap();
+    match outcome {
+        Ok(answer) if answer.status == if write { 201 } else { 200 } => {
+            tally.well += 1;
+            tally.successes.push(begun.elapsed());
+            if write {
+                tally.acknowledged.push(title.to_owned());
+            }
+        }
+        other => {
+            // 503 says that nothing was executed; everything else leaves it open.
+            if write && !matches!(&other, Ok(answer) if answer.status == 503) {
+                tally.unknown.push(title.to_owned());
+            }
+            tally.failures.push((begun.elapsed(), format!("{other:?}")));
+        }
+    }
+}
+
+impl Tally {
+    /// Every acknowledged todo is listed exactly once, one with an unknown outcome at most once, and no other is there.
+    pub fn check_list(&self, address: &str) {
+        let list = get(&format!("{address}/api")).unwrap().json();
+        let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+        for todo in list.as_array().unwrap() {
+            *seen.entry(todo["title"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        for title in &self.acknowledged {
+            assert_eq!(seen.remove(title), Some(1), "acknowledged todo {title}");
+        }
+        for title in &self.unknown {
+            assert!(seen.remove(title).unwrap_or(0) <= 1, "todo {title} of unknown outcome is there twice");
+        }
+        assert!(seen.is_empty(), "todos that nobody was promised: {seen:?}");
+    }
+}
