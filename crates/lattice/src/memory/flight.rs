@@ -188,6 +188,7 @@ async fn deliver(shared: Weak<Shared>, wake: Arc<Notify>) {
         drop(network);
         match next {
             Some(due) => tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(due) => {}
                 () = wake.notified() => {}
             },
