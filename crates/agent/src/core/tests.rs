@@ -1,0 +1,1 @@
+//! Tables of the core: time is a number here.

@@ -1,0 +1,80 @@
+//! What is behind the lock: the core, the instances that it decides about, and what it sees.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dunlin_lattice::presence::Presence;
+use dunlin_placement::Hearing;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::core::{Core, InstanceFacts, Token, World};
+use crate::slots::Slot;
+use crate::view::States;
+
+#[derive(Debug)]
+pub(super) struct Inner<S> {
+    pub(super) core: Core,
+    pub(super) instances: BTreeMap<Token, Instance<S>>,
+    pub(super) states: States,
+}
+
+/// An instance that runs and was not told to retire.
+#[derive(Debug)]
+pub(super) struct Instance<S> {
+    pub(super) slot: Arc<S>,
+    ready: watch::Receiver<bool>,
+    watcher: AbortHandle,
+}
+
+impl<S: Slot> Inner<S> {
+    /// Shows the core the world as it is at this moment.
+    pub(super) fn with_world<R>(
+        &mut self,
+        presence: &Presence,
+        decide: impl FnOnce(&mut Core, &World<'_>) -> R,
+    ) -> R {
+        let now = Instant::now();
+        let others = self.states.views(&presence.table(), now);
+        let facts = |instance: &Instance<S>| InstanceFacts {
+            ready: *instance.ready.borrow(),
+            last_call: instance.slot.last_call(),
+        };
+        let instances: BTreeMap<Token, InstanceFacts> =
+            self.instances.iter().map(|(token, instance)| (*token, facts(instance))).collect();
+        let hearing = match (presence.deaf(), presence.ever_heard()) {
+            (true, false) => Hearing::Never,
+            (false, true) => Hearing::Good,
+            (true, true) | (false, false) => Hearing::Deaf,
+        };
+        decide(&mut self.core, &World { now, others: &others, hearing, instances: &instances })
+    }
+}
+
+impl<S> Inner<S> {
+    pub(super) fn new(core: Core) -> Self {
+        Self { core, instances: BTreeMap::new(), states: States::default() }
+    }
+}
+
+impl<S: Slot> Instance<S> {
+    /// Watches the readiness of an instance and wakes the loop when it changes.
+    pub(super) fn new(slot: Arc<S>, wake: &Arc<Notify>) -> Self {
+        let ready = slot.ready();
+        let mut changes = ready.clone();
+        let wake = Arc::clone(wake);
+        let watch = async move {
+            while changes.changed().await.is_ok() {
+                wake.notify_one();
+            }
+        };
+        Self { slot, ready, watcher: tokio::spawn(watch).abort_handle() }
+    }
+}
+
+impl<S> Drop for Instance<S> {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}

@@ -1,0 +1,225 @@
+//! Carries out what the core decided, and tells it what came of that.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use dunlin_lattice::promises::Promises;
+use dunlin_manifest::HostId;
+use dunlin_placement::Failure;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::time::{Instant, timeout};
+
+use super::Shared;
+use super::inner::Instance;
+use crate::core::{Action, Answer, Failed, Token};
+use crate::slots::{InSlot, Launcher, Slot, SlotTable, StartFailure};
+use crate::state::{HostFacts, HostState};
+use crate::view::{HostEntry, LatticeView};
+
+/// How a piece of work ended.
+pub(super) enum Event<S> {
+    Started { token: Token, outcome: Result<Arc<S>, StartFailure> },
+    Answered { component: String, round: u64, host: HostId, answer: Answer },
+    Gone { token: Token },
+    Told,
+}
+
+pub(super) struct Work<L: Launcher> {
+    pub(super) launcher: Arc<L>,
+    pub(super) promises: Arc<Promises>,
+    pub(super) shared: Arc<Shared<L::Slot>>,
+    /// Everything under way. Dropped with the loop, which ends all of it.
+    pub(super) tasks: JoinSet<Event<L::Slot>>,
+    pub(super) starts: HashMap<Token, AbortHandle>,
+    pub(super) retiring: usize,
+    pub(super) slots: Arc<ArcSwap<SlotTable<L::Slot>>>,
+    pub(super) view: Arc<ArcSwap<LatticeView>>,
+    pub(super) ran: watch::Sender<BTreeSet<String>>,
+    pub(super) published: Option<HostState>,
+}
+
+impl<L: Launcher> Work<L> {
+    /// One step of the core, and all that follows from it.
+    pub(super) fn step(&mut self, facts: &HostFacts) {
+        let shared = Arc::clone(&self.shared);
+        let actions = shared.inner().with_world(&shared.presence, |core, world| core.step(world));
+        // The table first: when an old instance begins to drain, new calls already go to the new one.
+        self.show_slots();
+        actions.into_iter().for_each(|action| self.carry_out(action));
+        self.show_state(facts);
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.retiring == 0 && self.shared.inner().core.is_drained()
+    }
+
+    /// What a task that ended has to tell. One that was cancelled has nothing to tell, nor has one that panicked,
+    /// except for a start: that failed.
+    pub(super) fn event_of(
+        &mut self,
+        ended: Result<(Id, Event<L::Slot>), JoinError>,
+    ) -> Option<Event<L::Slot>> {
+        let error = match ended {
+            Ok((_, event)) => return Some(event),
+            Err(error) => error,
+        };
+        let token =
+            self.starts.iter().find(|(_, start)| start.id() == error.id()).map(|(token, _)| *token)?;
+        let reason = format!("the start broke off: {error}");
+        Some(Event::Started { token, outcome: Err(StartFailure::Here(reason)) })
+    }
+
+    pub(super) fn take_in(&mut self, event: Event<L::Slot>) {
+        match event {
+            Event::Started { token, outcome } => self.started(token, outcome),
+            Event::Answered { component, round, host, answer } => {
+                let action = self.shared.inner().core.answered(&component, round, host, answer);
+                if let Some(action) = action {
+                    self.carry_out(action);
+                }
+            }
+            Event::Gone { token } => {
+                self.retiring -= 1;
+                self.shared.inner().core.gone(token);
+            }
+            Event::Told => {}
+        }
+    }
+
+    fn started(&mut self, token: Token, outcome: Result<Arc<L::Slot>, StartFailure>) {
+        self.starts.remove(&token);
+        let (slot, outcome) = match outcome {
+            Ok(slot) => (Some(slot), Ok(())),
+            Err(StartFailure::Here(reason)) => (None, Err(Failed { reach: Failure::Here, reason })),
+            Err(StartFailure::Everywhere(reason)) => {
+                (None, Err(Failed { reach: Failure::Everywhere, reason }))
+            }
+        };
+        if let Err(Failed { reason, .. }) = &outcome {
+            tracing::warn!(%reason, "a component did not start");
+        }
+        let mut inner = self.shared.inner();
+        let needed = inner.core.started(token, outcome, Instant::now());
+        let Some(slot) = slot else { return };
+        if needed {
+            inner.instances.insert(token, Instance::new(slot, &self.shared.wake));
+        } else {
+            slot.begin_drain();
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Start { token, demand } => {
+                tracing::info!(component = demand.component, identity = demand.identity, "starting");
+                let launcher = Arc::clone(&self.launcher);
+                let start = async move { Event::Started { token, outcome: launcher.start(&demand).await } };
+                self.starts.insert(token, self.tasks.spawn(start));
+            }
+            Action::Cancel { token } => {
+                if let Some(start) = self.starts.remove(&token) {
+                    start.abort();
+                }
+                let instance = self.shared.inner().instances.remove(&token);
+                if let Some(instance) = instance {
+                    instance.slot.begin_drain();
+                }
+            }
+            Action::Retire { token, limit } => {
+                let instance = self.shared.inner().instances.remove(&token);
+                let slot = instance.map(|instance| Arc::clone(&instance.slot));
+                if let Some(slot) = &slot {
+                    slot.begin_drain();
+                }
+                self.retiring += 1;
+                self.tasks.spawn(async move {
+                    if let Some(slot) = slot {
+                        // The slot keeps the limit itself; this is for one that does not.
+                        let _ = timeout(limit, slot.drained(limit)).await;
+                    }
+                    Event::Gone { token }
+                });
+            }
+            Action::Ask { component, round, host } => {
+                let promises = Arc::clone(&self.promises);
+                self.tasks.spawn(async move {
+                    let answer = promises.ask(&host, &component).await;
+                    let answer = Answer { question: answer.id, yes: answer.yes, asked_at: answer.asked_at };
+                    Event::Answered { component, round, host, answer }
+                });
+            }
+            Action::Done { component, host, question } => {
+                let promises = Arc::clone(&self.promises);
+                self.tasks.spawn(async move {
+                    promises.done(&host, &component, question).await;
+                    Event::Told
+                });
+            }
+        }
+    }
+
+    fn show_slots(&self) {
+        let inner = self.shared.inner();
+        let in_service = inner.core.in_service();
+        let shown = self.slots.load();
+        let unchanged = shown.len() == in_service.len()
+            && in_service.iter().all(|(name, now)| {
+                shown.get(name).is_some_and(|slot| {
+                    let same =
+                        inner.instances.get(&now.token).is_some_and(|it| Arc::ptr_eq(&it.slot, &slot.slot));
+                    same && slot.ready == now.ready && Arc::ptr_eq(&slot.demand, &now.demand)
+                })
+            });
+        if unchanged {
+            return;
+        }
+        let slot = |(name, now): (String, crate::core::InService)| {
+            let instance = inner.instances.get(&now.token)?;
+            let slot = InSlot { slot: Arc::clone(&instance.slot), demand: now.demand, ready: now.ready };
+            Some((name, slot))
+        };
+        let table = in_service.into_iter().filter_map(slot).collect();
+        self.slots.store(Arc::new(SlotTable::new(table)));
+    }
+
+    /// Publishes what changed: to the lattice, to readers in this process, and what is to be remembered.
+    fn show_state(&mut self, facts: &HostFacts) {
+        let presence = &self.shared.presence;
+        let mut inner = self.shared.inner();
+        let mut state = inner.core.report();
+        state.providers.clone_from(&facts.providers);
+        state.details = facts.details.clone();
+        let mut hosts = inner.states.entries(&presence.table());
+        let ran = inner.core.ran();
+        drop(inner);
+
+        if self.published.as_ref() != Some(&state) {
+            if let Err(error) = presence.set_state(Bytes::from(state.to_bytes())) {
+                tracing::error!(%error, "the host's details are not published");
+                state.details = serde_json::Value::Null;
+                let _ = presence.set_state(Bytes::from(state.to_bytes()));
+            }
+            self.published = Some(state.clone());
+        }
+        let now = Instant::now();
+        let myself = HostEntry {
+            incarnation: presence.incarnation(),
+            first_seen: now.checked_sub(presence.uptime()).unwrap_or(now),
+            last_beat: now,
+            goodbye: false,
+            state: Some(Arc::new(state)),
+            clock: presence.own_clock(),
+        };
+        hosts.insert(presence.me().clone(), myself);
+        let view = LatticeView { me: presence.me().clone(), deaf: presence.deaf(), hosts };
+        self.view.store(Arc::new(view));
+        self.ran.send_if_modified(|known| {
+            let changed = *known != ran;
+            *known = ran;
+            changed
+        });
+    }
+}

@@ -1,0 +1,156 @@
+//! What a host publishes of itself, as the bytes of its presence state.
+//!
+//! JSON: it is written on change only, read by people as well as hosts, and a host of an older release skips the
+//! fields that it does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_placement::{Failure, SlotState, SlotView};
+use serde::{Deserialize, Serialize};
+
+/// The version of [`HostState`] that this code writes. Additions do not change it; readers refuse a higher one.
+pub const STATE_VERSION: u32 = 1;
+
+/// What one host says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostState {
+    /// [`STATE_VERSION`] of the writer.
+    pub version: u32,
+    /// What it wants is known to be current.
+    pub confirmed: bool,
+    /// All its slots are to go elsewhere.
+    #[serde(default)]
+    pub draining: bool,
+    /// The commit that it wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The digest of what it wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What its operator says of it.
+    #[serde(default)]
+    pub labels: Arc<BTreeMap<String, String>>,
+    /// Bytes of memory for components, as declared.
+    pub memory_capacity: u64,
+    /// Its share of slots relative to other hosts.
+    pub weight: u32,
+    /// What it runs, by component.
+    #[serde(default)]
+    pub slots: BTreeMap<String, SlotReport>,
+    /// Providers that it has open.
+    #[serde(default)]
+    pub providers: BTreeSet<String>,
+    /// What its operator should know: shortages, what it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// What the process around the agent adds; opaque here.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub details: serde_json::Value,
+}
+
+/// One slot, as its host reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotReport {
+    /// What runs there, or is about to.
+    pub identity: String,
+    /// Where it is in its life.
+    pub state: SlotState,
+    /// See [`SlotView::failed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failure>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The host's uptime in milliseconds when the slot came into this state.
+    pub since_ms: u64,
+    /// The identity that is to take over, where that is under way or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<UpdateReport>,
+}
+
+/// A new identity on its way into a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateReport {
+    /// What is to run.
+    pub identity: String,
+    /// Set if the last attempt failed; the old identity serves on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failure>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Something that is not as asked, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The component that it is about, if one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// What is the matter, as a word for machines: `Shortage`, `WaitsForPromises`, `NotConfirmed`, `Deaf`.
+    pub kind: String,
+    /// What is the matter, as a sentence for people.
+    pub message: String,
+}
+
+/// What the process around the agent adds to the published state.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HostFacts {
+    /// Providers that this host has open.
+    pub providers: BTreeSet<String>,
+    /// Anything else that `dunlin status` shows: mistakes in manifests, addresses.
+    pub details: serde_json::Value,
+}
+
+impl HostState {
+    /// The state as bytes for presence.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Maps with string keys and plain values: this cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a state that another host published; `None` if it is malformed or of a newer version.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(bytes).ok().filter(|state| state.version <= STATE_VERSION)
+    }
+
+    /// Its slots, as placement wants them.
+    pub(crate) fn slot_views(&self) -> BTreeMap<String, SlotView> {
+        self.slots.iter().map(|(component, slot)| (component.clone(), slot.view())).collect()
+    }
+}
+
+impl SlotReport {
+    fn view(&self) -> SlotView {
+        SlotView { identity: self.identity.clone(), state: self.state, failed: self.failed }
+    }
+
+    /// The uptime of its host at which the slot came into this state.
+    #[must_use]
+    pub fn since(&self) -> Duration {
+        Duration::from_millis(self.since_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_fields_are_skipped_and_newer_versions_refused() {
+        let newer = br#"{"version":1,"confirmed":true,"memory_capacity":1,"weight":100,"fresh":[1],
+            "slots":{"todo":{"identity":"i","state":"ready","since_ms":7,"fresh":{}}}}"#;
+        let state = HostState::from_bytes(newer).unwrap();
+        assert_eq!(state.slots["todo"].state, SlotState::Ready);
+        assert_eq!(HostState::from_bytes(&state.to_bytes()), Some(state));
+        assert_eq!(
+            HostState::from_bytes(br#"{"version":2,"confirmed":true,"memory_capacity":1,"weight":1}"#),
+            None
+        );
+        assert_eq!(HostState::from_bytes(b"\xff{"), None);
+    }
+}
