@@ -1,0 +1,160 @@
+//! What one instance owns on the host's side: its WASI context, its resources, its account.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use wasmtime::component::GuestTaskId;
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use crate::capability::egress;
+use crate::capability::stdio::Lines;
+use crate::counters::add;
+use crate::life::Life;
+use crate::limiter::Limiter;
+use crate::shared::Shared;
+use crate::ticker::Running;
+
+/// What a request carries besides itself.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// When the client stops waiting for the head of the answer.
+    pub deadline: Instant,
+    /// W3C `traceparent`, if it has one.
+    pub traceparent: Option<String>,
+}
+
+/// The data of a store.
+pub(crate) struct Guest {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    pub(crate) table: ResourceTable,
+    hooks: Hooks,
+    pub(crate) limiter: Limiter,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) life: Arc<Life>,
+    /// The requests this instance was given; at most as many as it may ever get.
+    requests: Vec<(GuestTaskId, RequestContext)>,
+    _permit: OwnedSemaphorePermit,
+    _running: Running,
+}
+
+impl Guest {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        life: &Arc<Life>,
+        permit: OwnedSemaphorePermit,
+        running: Running,
+    ) -> Self {
+        let limits = &shared.limits;
+        // No preopened directory, no environment, no arguments; sockets exist and every address is refused.
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(Lines::stdout(&shared.log)).stderr(Lines::stderr(&shared.log));
+        wasi.allow_tcp(false).allow_udp(false);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(limits.headers);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        Self {
+            wasi: wasi.build(),
+            http,
+            table,
+            hooks: Hooks { shared: Arc::clone(shared), latest: None },
+            limiter: Limiter::new(limits, Arc::clone(&shared.memory)),
+            shared: Arc::clone(shared),
+            life: Arc::clone(life),
+            requests: Vec::with_capacity(1),
+            _permit: permit,
+            _running: running,
+        }
+    }
+
+    /// Puts `guest` into a store that holds it to its limits.
+    pub(crate) fn into_store(self, engine: &wasmtime::Engine) -> Store<Self> {
+        let handles = self.shared.limits.handles;
+        let mut store = Store::new(engine, self);
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_max_component_handles(handles);
+        if let Some(tasks) = store.concurrent_resource_table() {
+            tasks.set_max_capacity(handles);
+        }
+        store.epoch_deadline_callback(|store| Ok(Life::tick(&store.data().life)));
+        store.set_epoch_deadline(1);
+        store
+    }
+
+    /// Notes that `task` of this instance works for a request.
+    pub(crate) fn begin(&mut self, task: GuestTaskId, context: &RequestContext) {
+        self.hooks.latest = Some(context.clone());
+        self.requests.push((task, context.clone()));
+    }
+
+    /// The request that the running code works for; the latest, if that is not known.
+    pub(crate) fn request(store: &mut StoreContextMut<'_, Self>) -> RequestContext {
+        if store.data().requests.len() > 1 {
+            let original = store.async_call_stack().ok().and_then(Iterator::last);
+            let known = store.data().requests.iter().find(|(task, _)| Some(*task) == original);
+            if let Some((_, context)) = known {
+                return context.clone();
+            }
+        }
+        let latest = store.data().requests.last();
+        latest.map_or_else(
+            || RequestContext { deadline: store.data().life.kill_at(), traceparent: None },
+            |(_, context)| context.clone(),
+        )
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+/// Where `wasi:http` asks us.
+struct Hooks {
+    shared: Arc<Shared>,
+    latest: Option<RequestContext>,
+}
+
+/// What `wasi:http` waits for after it asked for a request to be sent.
+type Sending = Box<dyn Future<Output = Result<egress::Outbound, Error>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        mut request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _read: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Sending {
+        let shared = Arc::clone(&self.shared);
+        let latest = self.latest.clone();
+        let traceparent = latest.as_ref().and_then(|context| context.traceparent.as_deref());
+        if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
+            request.headers_mut().entry("traceparent").or_insert(value);
+        }
+        Box::new(async move {
+            // Without a link the import is not there at all, so this is not reached.
+            let Some(egress) = &shared.egress else { return Err(Error::HttpRequestDenied) };
+            let deadline =
+                latest.map_or_else(|| Instant::now() + shared.limits.start, |latest| latest.deadline);
+            let sent = egress::send(egress, request, options, deadline).await;
+            if matches!(sent, Err(Error::HttpRequestDenied | Error::DestinationIpProhibited)) {
+                add(&shared.counters.egress_denied);
+            }
+            sent
+        })
+    }
+}
