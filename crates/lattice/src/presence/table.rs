@@ -73,6 +73,8 @@ pub struct PeerState {
 pub struct Heard {
     /// Something is new that others may act on.
     pub changed: bool,
+    /// The host, or this incarnation of it, was not known.
+    pub fresh: bool,
     /// The host shows a state that is not held: ask for it.
     pub ask: bool,
 }
@@ -159,7 +161,8 @@ impl Table {
                 None
             }
         };
-        let mut changed = known != Some(beat.incarnation);
+        let fresh = known != Some(beat.incarnation);
+        let mut changed = fresh;
         let Some(seen) = self.hosts.get_mut(from).map(Arc::make_mut) else { return Err(Ignored::Full) };
         if seen.incarnation != beat.incarnation {
             seen.replace(self.epoch, beat, now);
@@ -171,7 +174,7 @@ impl Table {
             seen.state = Some(PeerState { number: beat.state, body });
             changed = true;
         }
-        Ok(Heard { changed, ask: seen.ask(now) })
+        Ok(Heard { changed, fresh, ask: seen.ask(now) })
     }
 
     /// A host said that it stops. True if that is news.
@@ -266,3 +269,6 @@ impl Seen {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

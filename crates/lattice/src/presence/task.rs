@@ -18,6 +18,8 @@ use crate::bus::{BusError, Connection, ConnectionState, Message, Subscription};
 use crate::wire;
 
 const BEAT: Duration = Duration::from_secs(1);
+/// Within what time a host that has just started is greeted; spread, as all others do the same.
+const GREETING: Duration = Duration::from_millis(100);
 /// How often the timer fires: a fraction of the slip that makes deaf.
 const TICK: Duration = Duration::from_millis(250);
 /// How long a state is not repeated if nobody asks: 25 to 35 s.
@@ -111,7 +113,7 @@ impl Task {
     pub(super) async fn run(mut self) {
         let mut ears = Ears { announcements: None, asks: None, state: Some(self.connection.state()) };
         loop {
-            let wake = self.next_wake();
+            let wake = self.next_wake(ears.announcements.is_some());
             // In a fixed order, so that a simulation repeats itself; the timer first, which starves nobody.
             let event = tokio::select! {
                 biased;
@@ -136,15 +138,26 @@ impl Task {
         }
     }
 
-    fn next_wake(&self) -> Instant {
+    fn next_wake(&self, listening: bool) -> Instant {
         let mut wake = self.next_tick;
-        if self.state_due() {
+        // Nothing is sent before the answers could be heard, so nothing of it is due.
+        if listening {
+            wake = wake.min(self.next_beat);
+        }
+        if listening && self.state_due() {
             wake = wake.min(self.last_state.map_or(self.next_tick, |last| last + STATE_GAP));
         }
-        if self.refreshed || self.changed {
+        if self.changed {
+            wake = wake.min(self.last_table + self.copying());
+        } else if self.refreshed {
             wake = wake.min(self.last_table + REFRESH);
         }
         wake
+    }
+
+    /// How long a table of the present size is shown before the next one.
+    fn copying(&self) -> Duration {
+        COPY.saturating_mul(u32::try_from(self.table.len()).unwrap_or(u32::MAX))
     }
 
     /// Whatever is due by the clock.
@@ -230,6 +243,9 @@ impl Task {
                 Ok(heard) => {
                     self.refreshed = true;
                     self.changed |= heard.changed;
+                    if heard.fresh {
+                        self.greet(now);
+                    }
                     if heard.ask {
                         self.ask(&from, &beat).await;
                     }
@@ -237,6 +253,13 @@ impl Task {
                 Err(ignored) => tracing::trace!(%from, ?ignored, "ignored a beat"),
             },
         }
+    }
+
+    /// A host has started: beat soon, so that it need not wait a second to learn of this one.
+    fn greet(&mut self, now: Instant) {
+        let last = self.next_beat.checked_sub(BEAT).unwrap_or(now);
+        let soon = now + GREETING.mul_f64(self.random.random());
+        self.next_beat = self.next_beat.min(soon.max(last + TICK));
     }
 
     fn hear_own(&self, announced: Announced, now: Instant) {
@@ -320,8 +343,7 @@ impl Task {
     fn show(&mut self) {
         let now = Instant::now();
         let since = now.saturating_duration_since(self.last_table);
-        let hosts = u32::try_from(self.table.len()).unwrap_or(u32::MAX);
-        if since < COPY.saturating_mul(hosts) || !(self.changed || (self.refreshed && since >= REFRESH)) {
+        if since < self.copying() || !(self.changed || (self.refreshed && since >= REFRESH)) {
             return;
         }
         self.last_table = now;

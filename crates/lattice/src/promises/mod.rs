@@ -7,6 +7,7 @@ mod frames;
 mod task;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -120,12 +121,11 @@ impl Promises {
         let began = Instant::now();
         let deadline = began + PATIENCE;
         let mut listening = self.listening.clone();
-        let ready = timeout_at(deadline, listening.wait_for(|listening| *listening)).await;
+        // The value that the wait ends with holds a lock, so it must not live on.
+        let ready = async { listening.wait_for(|listening| *listening).await.is_ok() };
+        let ready = timeout_at(deadline, ready).await.unwrap_or(false);
         let asked_at = Instant::now();
-        let yes = match ready {
-            Ok(Ok(_)) => self.shared.ask(host, component, id, deadline).await,
-            _ => false,
-        };
+        let yes = ready && self.shared.ask(host, component, id, deadline).await;
         Answer { id, yes, asked_at }
     }
 
@@ -177,10 +177,11 @@ impl Shared {
     /// Settles a question, if it was put to this host.
     fn settle(&self, id: u64, by: Option<&HostId>, yes: bool) -> bool {
         let mut pending = self.pending();
-        if !pending.get(&id).is_some_and(|question| by.is_none_or(|host| *host == question.host)) {
-            return false;
+        let asked = |question: &Pending| by.is_none_or(|host| *host == question.host);
+        match pending.entry(id) {
+            Entry::Occupied(question) if asked(question.get()) => question.remove().answer.send(yes).is_ok(),
+            Entry::Occupied(_) | Entry::Vacant(_) => false,
         }
-        pending.remove(&id).is_some_and(|question| question.answer.send(yes).is_ok())
     }
 
     fn pending(&self) -> MutexGuard<'_, HashMap<u64, Pending>> {
@@ -190,7 +191,11 @@ impl Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Shared").field("me", &self.me).finish_non_exhaustive()
+        formatter
+            .debug_struct("Shared")
+            .field("me", &self.me)
+            .field("pending", &self.pending().len())
+            .finish_non_exhaustive()
     }
 }
 
