@@ -12,7 +12,25 @@ use crate::shell::{self, root, say, target};
 use crate::toolchain::{Toolchain, Way};
 
 /// Every component, by the workspace that it is built in.
-const WORKSPACES: [(&str, &[&str]); 2] = [("apps/todo", &[]), ("guests", &["hello"])];
+const WORKSPACES: [(&str, &[&str]); 2] = [
+    ("apps/todo", &[]),
+    (
+        "guests",
+        &[
+            "hello",
+            "hello-p3",
+            "hostile",
+            "hostile-p3",
+            "keyvalue",
+            "keyvalue2",
+            "configured",
+            "outbound",
+            "greeter",
+            "importer",
+            "unlinked",
+        ],
+    ),
+];
 
 /// Which components, and how.
 #[derive(Clone, Debug, Default, clap::Args)]
