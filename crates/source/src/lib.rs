@@ -1,1 +1,100 @@
 //! Where desired state comes from, and the last good state.
+//!
+//! A [`Source`] reads what Git says and hands out [`State`]s: each is whole, with every mistaken object at
+//! its last good form. Nothing that happens to a source stops what runs: a directory that vanishes leaves
+//! the last state in force and a [`Condition`] that says so.
+//!
+//! May touch files; knows nothing of hosts, networks or what is done with a state.
+
+mod config;
+mod directory;
+mod files;
+mod last_good;
+mod secrets;
+mod settle;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dunlin_manifest::{Mistake, Snapshot};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+pub use config::{ConfigError, resolve_config};
+pub use directory::DirectorySource;
+pub use last_good::{LastGood, LastGoodError};
+pub use secrets::{Consumer, SecretError, SecretFiles};
+
+/// Where desired state comes from. One kind per lattice.
+#[async_trait::async_trait]
+pub trait Source: Send {
+    /// What it reads, in words: `directory apps/todo`.
+    fn describe(&self) -> String;
+
+    /// Reads once and then goes on in the background until every receiver is dropped.
+    ///
+    /// `last_good` is what was in force when this host stopped: mistaken objects fall back to it, and it
+    /// stands in for a source that cannot be read.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the source cannot be read and there is no last good state.
+    async fn start(
+        self: Box<Self>,
+        last_good: Option<LastGood>,
+    ) -> Result<watch::Receiver<State>, SourceError>;
+}
+
+/// What should run, as read last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// Names what was read: for a directory `dir-` and 12 hexadecimal digits of its content.
+    pub revision: String,
+    /// Every object that is good, and the last good form of those that are not.
+    pub snapshot: Arc<Snapshot>,
+    /// Every mistake in what was read.
+    pub mistakes: Arc<Vec<Mistake>>,
+    /// What keeps the source from being followed, if anything does.
+    pub conditions: Vec<Condition>,
+    /// Whether the source has been read since the start; else this is the last good state.
+    pub read: bool,
+}
+
+/// Something that keeps a source from being followed. What runs goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Condition {
+    /// What was read has no component at all, and `Lattice.spec.allowEmpty` does not say that this is meant:
+    /// the state before stays in force.
+    HeldEmpty,
+    /// Nothing names the sites.
+    NoLattice,
+    /// The source cannot be read, and why; the state before stays in force.
+    Unreadable(String),
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HeldEmpty => formatter.write_str(
+                "no component is left; the state before stays in force (set allowEmpty: true in the Lattice if this is meant)",
+            ),
+            Self::NoLattice => formatter.write_str("no Lattice names the sites; add one"),
+            Self::Unreadable(reason) => write!(formatter, "{reason}; the state before stays in force"),
+        }
+    }
+}
+
+/// Why a source could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It cannot be read, and there is no last good state to go on with.
+    #[error("cannot read {}: {reason}; {remedy}", .path.display())]
+    Unreadable {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why it cannot be.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+}

@@ -1,0 +1,215 @@
+//! A directory as a source: read whole, watched, and read again now and then in case watching missed something.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_manifest::read;
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::files::{self, Listing, Refused};
+use crate::settle::{settle, unreadable};
+use crate::{LastGood, Source, SourceError, State};
+
+/// How long a directory has to be quiet before it is read: a checkout or an editor writes several files.
+const QUIET: Duration = Duration::from_millis(100);
+/// The longest that a directory which is never quiet is waited for.
+const RESTLESS: Duration = Duration::from_millis(500);
+/// How often the directory is read although nothing was seen.
+const REREAD: Duration = Duration::from_secs(3);
+/// How often it is tried again while it cannot be read; nothing tells when it comes back.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Desired state from the `*.yaml` and `*.yml` files of a directory. A change takes effect within a second.
+#[derive(Debug)]
+pub struct DirectorySource {
+    path: PathBuf,
+    reread: Duration,
+    watched: bool,
+}
+
+impl DirectorySource {
+    /// The directory at `path`, which is not looked at before [`Source::start`].
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), reread: REREAD, watched: true }
+    }
+
+    /// The same without watching, read every `interval`: for file systems that report no changes.
+    #[must_use]
+    pub fn polled(mut self, interval: Duration) -> Self {
+        self.reread = interval;
+        self.watched = false;
+        self
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for DirectorySource {
+    fn describe(&self) -> String {
+        format!("directory {}", self.path.display())
+    }
+
+    async fn start(
+        self: Box<Self>,
+        last_good: Option<LastGood>,
+    ) -> Result<watch::Receiver<State>, SourceError> {
+        let changed = Arc::new(Notify::new());
+        let mut watching = Watching::new(&changed, self.watched);
+        let state = match list(&self.path).await {
+            Ok(listing) => {
+                watching.follow(&listing.directories);
+                let previous = last_good.map(|last_good| last_good.snapshot).unwrap_or_default();
+                next(listing, &previous)
+            }
+            Err(Refused { reason, remedy }) => match last_good {
+                None => return Err(SourceError::Unreadable { path: self.path, reason, remedy }),
+                Some(LastGood { revision, snapshot, .. }) => {
+                    let mistakes = Arc::default();
+                    let state = State { revision, snapshot, mistakes, conditions: Vec::new(), read: false };
+                    unreadable(state, format!("cannot read {}: {reason}", self.path.display()))
+                }
+            },
+        };
+        report(&state);
+        let (sender, receiver) = watch::channel(state);
+        // What changed between reading and watching is seen by reading once more.
+        changed.notify_one();
+        tokio::spawn(follow(*self, sender, changed, watching));
+        Ok(receiver)
+    }
+}
+
+async fn follow(
+    source: DirectorySource,
+    sender: watch::Sender<State>,
+    changed: Arc<Notify>,
+    mut watching: Watching,
+) {
+    let mut pause = source.reread;
+    loop {
+        tokio::select! {
+            () = changed.notified() => quiet(&changed).await,
+            () = sleep(pause) => {}
+            () = sender.closed() => return,
+        }
+        let listed = list(&source.path).await;
+        let previous = sender.borrow().clone();
+        let state = match listed {
+            Ok(listing) => {
+                pause = source.reread;
+                if watching.follow(&listing.directories) {
+                    // A directory is watched from now on; what came into it before is read next.
+                    changed.notify_one();
+                }
+                next(listing, &previous.snapshot)
+            }
+            Err(Refused { reason, .. }) => {
+                watching.follow(&BTreeSet::new());
+                pause = source.reread.min(RETRY);
+                unreadable(previous, format!("cannot read {}: {reason}", source.path.display()))
+            }
+        };
+        sender.send_if_modified(|current| {
+            let modified = *current != state;
+            if modified {
+                report(&state);
+                *current = state;
+            }
+            modified
+        });
+    }
+}
+
+/// Waits until nothing has changed for [`QUIET`], at most [`RESTLESS`].
+async fn quiet(changed: &Notify) {
+    let end = Instant::now() + RESTLESS;
+    while Instant::now() < end {
+        tokio::select! {
+            () = changed.notified() => {}
+            () = sleep_until(end.min(Instant::now() + QUIET)) => return,
+        }
+    }
+}
+
+async fn list(path: &Path) -> Result<Listing, Refused> {
+    let path = path.to_owned();
+    let listing = tokio::task::spawn_blocking(move || files::read(&path)).await;
+    listing.unwrap_or_else(|error| {
+        Err(Refused { reason: format!("reading it was broken off: {error}"), remedy: "try again".into() })
+    })
+}
+
+fn next(listing: Listing, previous: &Arc<dunlin_manifest::Snapshot>) -> State {
+    let mut reading = read(&listing.files);
+    for file in listing.unreadable {
+        reading.add_unreadable(&file.path, file.found, file.allowed, file.hint);
+    }
+    settle(listing.revision, reading, previous)
+}
+
+fn report(state: &State) {
+    let State { revision, snapshot, mistakes, conditions, .. } = state;
+    let components = snapshot.components.len();
+    tracing::info!(%revision, components, mistakes = mistakes.len(), "desired state");
+    for condition in conditions {
+        tracing::warn!(%revision, "{condition}");
+    }
+    for mistake in mistakes.iter() {
+        tracing::warn!(%revision, "{mistake}");
+    }
+}
+
+/// The directories that the system tells about.
+struct Watching {
+    watcher: Option<RecommendedWatcher>,
+    directories: BTreeSet<PathBuf>,
+}
+
+impl Watching {
+    fn new(changed: &Arc<Notify>, watched: bool) -> Self {
+        let changed = Arc::clone(changed);
+        let tell = move |event: notify::Result<Event>| {
+            // Reading files is an event as well: ours must not make us read again.
+            let looked = |event: &Event| match event.kind {
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+                EventKind::Access(_) => true,
+                _ => false,
+            };
+            if !event.as_ref().is_ok_and(looked) {
+                changed.notify_one();
+            }
+        };
+        let watcher = watched.then(|| notify::recommended_watcher(tell));
+        let watcher = watcher.and_then(|watcher| {
+            watcher
+                .inspect_err(
+                    |error| tracing::warn!(%error, "not watching: changes are seen when reading again"),
+                )
+                .ok()
+        });
+        Self { watcher, directories: BTreeSet::new() }
+    }
+
+    /// Watches these directories and no others; says whether one is new. A directory that was taken away
+    /// and put back has the old path and no watch, so all are watched afresh each time.
+    fn follow(&mut self, directories: &BTreeSet<PathBuf>) -> bool {
+        let Some(watcher) = &mut self.watcher else { return false };
+        for directory in &self.directories {
+            // It may be gone, and its watch with it.
+            let _ = watcher.unwatch(directory);
+        }
+        for directory in directories {
+            if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
+                tracing::warn!(directory = %directory.display(), %error, "not watching it");
+            }
+        }
+        let fresh = !directories.is_subset(&self.directories);
+        self.directories.clone_from(directories);
+        fresh
+    }
+}
