@@ -4,6 +4,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod embedded;
+pub mod limits;
+pub mod memory;
+mod operation;
+
+pub use embedded::EmbeddedStore;
+pub use memory::MemoryStore;
+
 /// What every operation carries besides its arguments.
 #[derive(Debug, Clone)]
 pub struct Context {
