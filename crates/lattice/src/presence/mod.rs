@@ -9,6 +9,7 @@ mod frames;
 mod hearing;
 mod table;
 mod task;
+mod voice;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub const MAX_STATE: usize = 256 * 1024;
 
 /// How long [`Presence::goodbye`] takes at most.
 const GOODBYE_WAIT: Duration = Duration::from_secs(2);
+
+/// For how long another process of the same name counts after it was heard.
+const RIVAL: Duration = Duration::from_secs(10);
 
 /// Who this host is.
 #[derive(Debug, Clone)]
@@ -80,7 +84,8 @@ struct Shared {
     own: Mutex<OwnState>,
     own_changed: Notify,
     refused: std::sync::atomic::AtomicU64,
-    contested: std::sync::atomic::AtomicBool,
+    /// When another incarnation of this host was last heard.
+    rival: Mutex<Option<Instant>>,
     leave: CancellationToken,
     gone: CancellationToken,
 }
@@ -110,14 +115,14 @@ impl Presence {
             own: Mutex::default(),
             own_changed: Notify::new(),
             refused: Default::default(),
-            contested: Default::default(),
+            rival: Mutex::default(),
             leave: CancellationToken::new(),
             gone: CancellationToken::new(),
         });
         let (table_sender, table) = watch::channel(Arc::new(Table::new(started)));
         let (changes_sender, changes) = watch::channel(0);
-        let task =
-            task::Task::new(connection, config, Arc::clone(&shared), random, table_sender, changes_sender);
+        let voice = voice::Voice::new(connection, config, Arc::clone(&shared), random);
+        let task = task::Task::new(voice, table_sender, changes_sender);
         let task = tokio::spawn(task.run()).abort_handle();
         Self { shared, table, changes, task }
     }
@@ -195,10 +200,11 @@ impl Presence {
         lock(&self.shared.hearing).ever()
     }
 
-    /// Whether another process was heard under this host's name.
+    /// Whether another process was heard under this host's name within the last 10 s. Stale beats of this host's
+    /// own former life look the same, so this informs and decides nothing.
     #[must_use]
     pub fn contested(&self) -> bool {
-        self.shared.contested.load(std::sync::atomic::Ordering::Relaxed)
+        lock(&self.shared.rival).is_some_and(|heard| heard.elapsed() < RIVAL)
     }
 
     /// How many frames were refused: malformed, of another version, or not of the host that their subject names.

@@ -171,6 +171,8 @@ impl Table {
         if let Some(body) = body
             && seen.state.as_ref().is_none_or(|held| held.number < beat.state)
         {
+            // A copy, since the body is a part of whatever buffer the bus read it into.
+            let body = Bytes::copy_from_slice(&body);
             seen.state = Some(PeerState { number: beat.state, body });
             changed = true;
         }

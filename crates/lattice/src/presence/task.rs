@@ -1,63 +1,38 @@
-//! The task behind [`super::Presence`]: sends beats and states, listens to everybody's, and feeds the values.
+//! The task behind [`super::Presence`]: listens to everybody, feeds the values, and lets the host speak.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
-use dunlin_manifest::HostId;
-use rand::RngExt;
-use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::frames::{self, Announced, Beat};
+use super::frames::{self, Announced};
 use super::table::Table;
-use super::{PresenceConfig, Shared, lock};
-use crate::bus::{BusError, Connection, ConnectionState, Message, Subscription};
-use crate::wire;
+use super::voice::{PUBLISH, Voice};
+use super::{Shared, lock};
+use crate::bus::{BusError, ConnectionState, Message, Subscription};
 
-const BEAT: Duration = Duration::from_secs(1);
-/// Within what time a host that has just started is greeted; spread, as all others do the same.
-const GREETING: Duration = Duration::from_millis(100);
 /// How often the timer fires: a fraction of the slip that makes deaf.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a state is not repeated if nobody asks: 25 to 35 s.
-const STATE: Duration = Duration::from_secs(25);
-const STATE_JITTER: Duration = Duration::from_secs(10);
-/// The least time between two states of this host, however often it changes or is asked for.
-const STATE_GAP: Duration = Duration::from_millis(50);
 /// How late mere beats show in the table that readers see.
 const REFRESH: Duration = Duration::from_millis(100);
 /// The least time between two tables, for each host in them: copying a large one takes its time.
 const COPY: Duration = Duration::from_micros(10);
-/// How long the bus may take to accept a message.
-const PUBLISH: Duration = Duration::from_secs(1);
 /// How long the task waits to hear its own goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Task {
-    connection: Arc<dyn Connection>,
-    config: PresenceConfig,
+    voice: Voice,
     shared: Arc<Shared>,
-    random: StdRng,
     table: Table,
     tables: watch::Sender<Arc<Table>>,
     changes: watch::Sender<u64>,
-    sequence: u64,
     next_tick: Instant,
-    next_beat: Instant,
-    next_state: Instant,
-    last_state: Option<Instant>,
-    /// The number of the state that was sent last; another one is sent as soon as may be.
-    sent_state: u64,
-    /// Somebody asked for the state, or may have missed it.
-    state_wanted: bool,
     last_table: Instant,
     refreshed: bool,
     changed: bool,
     was_deaf: bool,
-    said_goodbye: bool,
 }
 
 /// What the task listens to. Kept apart from it so that waiting does not borrow it.
@@ -78,47 +53,32 @@ enum Event {
 }
 
 impl Task {
-    pub(super) fn new(
-        connection: Arc<dyn Connection>,
-        config: PresenceConfig,
-        shared: Arc<Shared>,
-        random: StdRng,
-        tables: watch::Sender<Arc<Table>>,
-        changes: watch::Sender<u64>,
-    ) -> Self {
+    pub(super) fn new(voice: Voice, tables: watch::Sender<Arc<Table>>, changes: watch::Sender<u64>) -> Self {
+        let shared = Arc::clone(&voice.shared);
         let now = shared.started;
         Self {
-            connection,
-            config,
-            random,
+            voice,
             table: Table::new(now),
             tables,
             changes,
-            sequence: 0,
             next_tick: now,
-            next_beat: now,
-            next_state: now,
-            last_state: None,
-            sent_state: 0,
-            state_wanted: false,
             last_table: now,
             refreshed: false,
             changed: false,
             was_deaf: false,
-            said_goodbye: false,
             shared,
         }
     }
 
     pub(super) async fn run(mut self) {
-        let mut ears = Ears { announcements: None, asks: None, state: Some(self.connection.state()) };
+        let mut ears = Ears { announcements: None, asks: None, state: Some(self.voice.connection.state()) };
         loop {
             let wake = self.next_wake(ears.announcements.is_some());
             // In a fixed order, so that a simulation repeats itself; the timer first, which starves nobody.
             let event = tokio::select! {
                 biased;
                 () = sleep_until(wake) => Event::Tick,
-                () = self.shared.leave.cancelled(), if !self.said_goodbye => Event::Leave,
+                () = self.shared.leave.cancelled() => Event::Leave,
                 message = next(&mut ears.announcements) => Event::Announcement(message),
                 message = next(&mut ears.asks) => Event::Ask(message),
                 () = self.shared.own_changed.notified() => Event::Own,
@@ -127,7 +87,7 @@ impl Task {
             match event {
                 Event::Tick | Event::Own => {}
                 Event::Announcement(Some(message)) => self.hear(message).await,
-                Event::Ask(Some(message)) => self.asked(&message),
+                Event::Ask(Some(message)) => self.asked(message),
                 Event::Announcement(None) => ears.announcements = None,
                 Event::Ask(None) => ears.asks = None,
                 Event::Connection(state) => self.connection_changed(&mut ears, state),
@@ -142,10 +102,7 @@ impl Task {
         let mut wake = self.next_tick;
         // Nothing is sent before the answers could be heard, so nothing of it is due.
         if listening {
-            wake = wake.min(self.next_beat);
-        }
-        if listening && self.state_due() {
-            wake = wake.min(self.last_state.map_or(self.next_tick, |last| last + STATE_GAP));
+            wake = wake.min(self.voice.due());
         }
         if self.changed {
             wake = wake.min(self.last_table + self.copying());
@@ -175,30 +132,18 @@ impl Task {
         if deaf != self.was_deaf {
             self.was_deaf = deaf;
             self.changed = true;
-            tracing::info!(host = %self.config.me, deaf, "hearing changed");
+            tracing::info!(host = %self.voice.config.me, deaf, "hearing changed");
         }
-        if ears.announcements.is_none() {
-            return;
-        }
-        let may = self.last_state.is_none_or(|last| now >= last + STATE_GAP);
-        if now >= self.next_state || (may && self.state_due()) {
-            self.send_state(now).await;
-        }
-        if now >= self.next_beat {
-            // Whole seconds after the start; beats that were slept through are not made up for.
-            while self.next_beat <= now {
-                self.next_beat += BEAT;
-            }
-            let beat = self.beat();
-            let _ = self.announce(Announced::Beat { beat, body: None }).await;
+        if ears.announcements.is_some() {
+            self.voice.speak(now).await;
         }
     }
 
     /// Subscribes where that has not worked yet.
     async fn listen(&self, ears: &mut Ears) {
-        let subjects = &self.config.subjects;
+        let subjects = &self.voice.config.subjects;
         if ears.asks.is_none() {
-            ears.asks = self.subscribe(&subjects.state_asks_to(&self.config.me)).await;
+            ears.asks = self.subscribe(&subjects.state_asks_to(&self.voice.config.me)).await;
         }
         if ears.announcements.is_none() {
             ears.announcements = self.subscribe(&subjects.announcements()).await;
@@ -206,7 +151,7 @@ impl Task {
     }
 
     async fn subscribe(&self, pattern: &str) -> Option<Subscription> {
-        match timeout(PUBLISH, self.connection.subscribe(pattern)).await {
+        match timeout(PUBLISH, self.voice.connection.subscribe(pattern)).await {
             Ok(Ok(subscription)) => Some(subscription),
             Ok(Err(BusError::Disconnected)) | Err(_) => None,
             Ok(Err(error)) => {
@@ -220,13 +165,14 @@ impl Task {
         match state {
             None => ears.state = None,
             // Whatever was said while it was away is lost, at both ends.
-            Some(state) => self.state_wanted |= state.connected,
+            Some(state) if state.connected => self.voice.repeat_state(),
+            Some(_) => {}
         }
         self.changed = true;
     }
 
     async fn hear(&mut self, message: Message) {
-        let read = frames::read(&self.config.subjects, &message.subject, message.payload);
+        let read = frames::read(&self.voice.config.subjects, &message.subject, message.payload);
         let (from, announced) = match read {
             Ok(read) => read,
             Err(refused) => {
@@ -237,29 +183,22 @@ impl Task {
         };
         let now = Instant::now();
         match announced {
-            announced if from == self.config.me => self.hear_own(announced, now),
+            announced if from == self.voice.config.me => self.hear_own(announced, now),
             Announced::Goodbye { incarnation } => self.changed |= self.table.goodbye(&from, incarnation),
             Announced::Beat { beat, body } => match self.table.beat(&from, &beat, body, now) {
                 Ok(heard) => {
                     self.refreshed = true;
                     self.changed |= heard.changed;
                     if heard.fresh {
-                        self.greet(now);
+                        self.voice.greet(now);
                     }
                     if heard.ask {
-                        self.ask(&from, &beat).await;
+                        self.voice.ask(&from, &beat).await;
                     }
                 }
                 Err(ignored) => tracing::trace!(%from, ?ignored, "ignored a beat"),
             },
         }
-    }
-
-    /// A host has started: beat soon, so that it need not wait a second to learn of this one.
-    fn greet(&mut self, now: Instant) {
-        let last = self.next_beat.checked_sub(BEAT).unwrap_or(now);
-        let soon = now + GREETING.mul_f64(self.random.random());
-        self.next_beat = self.next_beat.min(soon.max(last + TICK));
     }
 
     fn hear_own(&self, announced: Announced, now: Instant) {
@@ -271,72 +210,24 @@ impl Task {
             Announced::Goodbye { incarnation } => (incarnation, None),
         };
         if incarnation != self.shared.incarnation {
-            // Stale beats of this host's own former life look the same, so this only informs.
-            if !self.shared.contested.swap(true, Ordering::Relaxed) {
-                tracing::warn!(host = %self.config.me, "another incarnation of this host is heard");
+            let before = lock(&self.shared.rival).replace(now);
+            if before.is_none() {
+                tracing::warn!(host = %self.voice.config.me, "another incarnation of this host is heard");
             }
         } else if let Some(lag) = lag {
             lock(&self.shared.hearing).heard(now, lag);
         }
     }
 
-    fn asked(&mut self, message: &Message) {
-        let well_formed = self.config.subjects.parse_state_ask(&message.subject).is_some()
-            && frames::read_state_ask(message.payload.clone()).is_ok();
+    fn asked(&mut self, message: Message) {
+        let well_formed = self.voice.config.subjects.parse_state_ask(&message.subject).is_some()
+            && frames::read_state_ask(message.payload).is_ok();
         if well_formed {
-            self.state_wanted = true;
+            self.voice.repeat_state();
         } else {
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(subject = %message.subject, "refused a request for the state");
         }
-    }
-
-    async fn ask(&self, host: &HostId, beat: &Beat) {
-        let subject = self.config.subjects.state_ask(host, &self.config.me);
-        let _ = self.publish(&subject, frames::write_state_ask(beat.incarnation, beat.state)).await;
-    }
-
-    fn state_due(&self) -> bool {
-        let number = lock(&self.shared.own).number;
-        number != 0 && (self.state_wanted || number != self.sent_state)
-    }
-
-    async fn send_state(&mut self, now: Instant) {
-        let own = lock(&self.shared.own).clone();
-        self.next_state = now + STATE + STATE_JITTER.mul_f64(self.random.random());
-        if own.number == 0 {
-            return;
-        }
-        self.last_state = Some(now);
-        self.state_wanted = false;
-        // One that is lost now is asked for when a beat shows its number.
-        self.sent_state = own.number;
-        let beat = Beat { state: own.number, ..self.beat() };
-        let _ = self.announce(Announced::Beat { beat, body: Some(own.body) }).await;
-    }
-
-    fn beat(&mut self) -> Beat {
-        self.sequence += 1;
-        Beat {
-            incarnation: self.shared.incarnation,
-            sequence: self.sequence,
-            uptime: self.shared.started.elapsed(),
-            state: self.sent_state,
-            protocol: u32::from(wire::VERSION),
-            rank: self.config.rank,
-        }
-    }
-
-    async fn announce(&self, announced: Announced) -> Result<(), BusError> {
-        let (kind, payload) = frames::write(&self.config.me, announced);
-        self.publish(&self.config.subjects.announcement(kind, &self.config.me), payload).await
-    }
-
-    /// Publishes or drops.
-    async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError> {
-        timeout(PUBLISH, self.connection.publish(subject, None, payload))
-            .await
-            .unwrap_or(Err(BusError::Disconnected))
     }
 
     /// Shows readers what is new, not too often.
@@ -356,16 +247,14 @@ impl Task {
 
     /// Says goodbye, and waits until the word comes back.
     async fn leave(&mut self, ears: &mut Ears) {
-        self.said_goodbye = true;
         let incarnation = self.shared.incarnation;
-        let said = self.announce(Announced::Goodbye { incarnation }).await;
-        if said.is_err() || ears.announcements.is_none() {
+        if !self.voice.goodbye().await || ears.announcements.is_none() {
             return;
         }
         let own = |message: Message| {
-            let read = frames::read(&self.config.subjects, &message.subject, message.payload);
+            let read = frames::read(&self.voice.config.subjects, &message.subject, message.payload);
             read.is_ok_and(|(from, what)| {
-                from == self.config.me && what == Announced::Goodbye { incarnation }
+                from == self.voice.config.me && what == Announced::Goodbye { incarnation }
             })
         };
         let heard =
