@@ -92,7 +92,7 @@ impl ResponseBody {
     /// It moved, so its instance may live on for a while.
     fn moved(&self) {
         if let Some(until) = Instant::now().checked_add(self.shared.limits.body_idle) {
-            self.life.extend(until);
+            self.life.moved(until);
         }
     }
 

@@ -90,6 +90,11 @@ impl Guest {
 
     /// Notes that `task` of this instance works for a request.
     pub(crate) fn begin(&mut self, task: GuestTaskId, context: &RequestContext) {
+        if self.requests.is_empty() {
+            self.life.begin(context.deadline);
+        } else {
+            self.life.share(context.deadline);
+        }
         self.hooks.latest = Some(context.clone());
         self.requests.push((task, context.clone()));
     }

@@ -4,8 +4,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
+use futures::task::AtomicWaker;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use wasmtime::UpdateDeadline;
@@ -27,8 +29,12 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Life {
     born: Instant,
-    /// When it is stopped, in milliseconds after `born`; only ever moved later.
+    /// When it is stopped, in milliseconds after `born`.
     kill_at: AtomicU64,
+    /// It serves one request only.
+    single: AtomicBool,
+    /// Who stops it.
+    sooner: AtomicWaker,
     /// Its time was over before it ended.
     overdue: AtomicBool,
     /// The component's seats for instances that compute for long; see [`Life::tick`].
@@ -39,11 +45,13 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Begins now and ends at the latest after `time`, unless [`Life::extend`] is called.
+    /// Begins now and ends at the latest after `time`, unless it begins to serve.
     pub(crate) fn new(time: Duration, seats: &Arc<Semaphore>) -> Arc<Self> {
         Arc::new(Self {
             born: Instant::now(),
             kill_at: AtomicU64::new(milliseconds(time)),
+            single: AtomicBool::new(true),
+            sooner: AtomicWaker::new(),
             overdue: AtomicBool::new(false),
             seats: Arc::clone(seats),
             seat: Mutex::new(None),
@@ -52,8 +60,36 @@ impl Life {
         })
     }
 
+    /// It has started, and got its first request: from now on it lives until `until`.
+    pub(crate) fn begin(&self, until: Instant) {
+        let after = milliseconds(until.saturating_duration_since(self.born));
+        self.kill_at.store(after, Ordering::Relaxed);
+    }
+
+    /// Something of an answer moved: it lives until `until` now, or as long as another of its requests may take.
+    pub(crate) fn moved(&self, until: Instant) {
+        if !self.single.load(Ordering::Relaxed) {
+            return self.extend(until);
+        }
+        let after = milliseconds(until.saturating_duration_since(self.born));
+        if self.kill_at.swap(after, Ordering::Relaxed) > after {
+            self.sooner.wake();
+        }
+    }
+
+    /// It has a second request, so that no one of them decides any more.
+    pub(crate) fn share(&self, until: Instant) {
+        self.single.store(false, Ordering::Relaxed);
+        self.extend(until);
+    }
+
+    /// Wakes `waker` when its end has come nearer.
+    pub(crate) fn watch(&self, waker: &Waker) {
+        self.sooner.register(waker);
+    }
+
     /// Lets it live until `until` at least.
-    pub(crate) fn extend(&self, until: Instant) {
+    fn extend(&self, until: Instant) {
         let after = milliseconds(until.saturating_duration_since(self.born));
         self.kill_at.fetch_max(after, Ordering::Relaxed);
     }
@@ -137,9 +173,12 @@ mod tests {
     async fn lives_as_long_as_the_latest_says() {
         let life = Life::new(Duration::from_secs(5), &Arc::new(Semaphore::new(1)));
         let start = Instant::now();
-        life.extend(start + Duration::from_secs(3));
-        assert_eq!(life.kill_at(), start + Duration::from_secs(5));
-        life.extend(start + Duration::from_secs(7));
+        life.begin(start + Duration::from_secs(3));
+        assert_eq!(life.kill_at(), start + Duration::from_secs(3));
+        life.moved(start + Duration::from_secs(1));
+        assert_eq!(life.kill_at(), start + Duration::from_secs(1));
+        life.share(start + Duration::from_secs(7));
+        life.moved(start + Duration::from_secs(1));
         assert_eq!(life.kill_at(), start + Duration::from_secs(7));
         assert!(matches!(Life::tick(&life), UpdateDeadline::YieldCustom(1, _)));
         tokio::time::advance(Duration::from_secs(7)).await;

@@ -22,8 +22,9 @@ pub struct Limits {
     /// How long a response body may stand still, and how long a guest may work on after its answer.
     ///
     /// The head of the answer is due by the deadline of the request. After it, every piece of the body must be made
-    /// by the guest and taken by the client within this time of the one before; else the instance is stopped and
-    /// the body breaks off visibly. A body that keeps moving may take as long as it likes.
+    /// by the guest and taken by the client within this time of the one before; else the instance is stopped and the
+    /// body breaks off visibly. A body that keeps moving may take as long as it likes. An instance of WASI 0.3 that
+    /// serves several requests at once is stopped when the last of them would be.
     pub body_idle: Duration,
     /// How long an instance may take to start.
     pub start: Duration,

@@ -15,6 +15,9 @@ use crate::names::{
     covers, how_to_link, is_given, is_http_handler_0_2, is_http_handler_0_3, is_keyvalue, is_outbound_http,
 };
 
+/// Bytes of a page of linear memory.
+const PAGE: u64 = 65_536;
+
 /// Why a component was refused before it ran.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum PrepareError {
@@ -87,7 +90,8 @@ pub(crate) fn link(
         return Err(PrepareError::Unlinked { imports });
     }
     let required = compiled.component().resources_required();
-    let needed = required.and_then(|required| required.max_initial_memory_size).unwrap_or(0);
+    let pages = required.and_then(|required| required.max_initial_memory_size).unwrap_or(0);
+    let needed = pages.saturating_mul(PAGE);
     if needed > limits.memory {
         return Err(PrepareError::Memory { needed, limit: limits.memory });
     }

@@ -164,7 +164,6 @@ impl WorkerState for Work {
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         let deadline = ticket.context.deadline;
         store.data_mut().begin(task, &ticket.context);
-        self.life.extend(deadline);
         let _ = ticket.life.set(Arc::clone(&self.life));
         // Keeps an instance with a request that got no answer from taking more; `Expiry` stops it.
         Box::pin(tokio::time::sleep_until(deadline))
@@ -228,6 +227,7 @@ impl WorkerExpiration for Expiry {
     ) -> Poll<()> {
         // It is polled whenever the instance waits for something.
         self.life.stand_up();
+        self.life.watch(context.waker());
         loop {
             let until = match status {
                 WorkerStatus::Idle => tokio::time::Instant::from_std(since + IDLE),

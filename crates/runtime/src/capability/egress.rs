@@ -123,9 +123,8 @@ impl Pattern {
         if authority.as_str().contains('@') || authority.host().is_empty() || rest.contains('*') {
             return Err(fail("it cannot be read"));
         }
-        let port = match authority.port() {
-            Some(port) => Some(port.as_str().parse().map_err(|_| fail("its port is no port"))?),
-            None if rest.ends_with(':') => return Err(fail("its port is missing")),
+        let port = match authority.as_str()[authority.host().len()..].strip_prefix(':') {
+            Some(port) => Some(port.parse().map_err(|_| fail("its port is no port"))?),
             None => None,
         };
         let host = authority.host().to_ascii_lowercase();
