@@ -21,6 +21,7 @@ use super::{Context, Error, KeyValue, Page, Swap};
 mod database;
 #[cfg(test)]
 mod faults;
+mod held;
 mod open;
 mod rows;
 #[cfg(test)]

@@ -10,7 +10,13 @@ use std::time::{Duration, Instant};
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableError};
 
+use super::held::HeldFile;
 use super::rows::{ABOUT, FORMAT, FORMAT_KEY, ROWS};
+
+#[cfg(test)]
+type Backend = super::faults::FaultyFile;
+#[cfg(not(test))]
+type Backend = redb::backends::FileBackend;
 
 /// How often a locked file is tried again while [`super::Options::lock_wait`] lasts.
 const LOCK_POLL: Duration = Duration::from_millis(20);
@@ -79,13 +85,14 @@ impl Opener {
         self.create_if_absent()?;
         self.check_is_file()?;
         let begun = Instant::now();
-        let database = loop {
+        let (database, file) = loop {
             match self.open_file() {
                 Err(OpenError::Locked { .. }) if begun.elapsed() < self.lock_wait => thread::sleep(LOCK_POLL),
                 result => break result?,
             }
         };
         self.check_format(&database)?;
+        file.release().map_err(|error| self.io(error))?;
         Ok(database)
     }
 
@@ -144,28 +151,30 @@ impl Opener {
         Ok(())
     }
 
-    fn open_file(&self) -> Result<Database, OpenError> {
+    fn open_file(&self) -> Result<(Database, HeldFile<Backend>), OpenError> {
+        let file = File::options().read(true).write(true).open(&self.path).map_err(|error| self.io(error))?;
+        let file = HeldFile::new(self.backend(file).map_err(|error| self.explain(error))?);
         let mut builder = Builder::new();
         builder.set_cache_size(self.cache_bytes);
         // Reads the file once and verifies every checksum, so that damage shows now and not in an answer.
         builder.set_check_integrity_on_open(true);
         // The library may panic on a file that was altered behind its back.
-        let opened = catch_unwind(AssertUnwindSafe(|| self.open_with(&builder)));
-        match opened {
-            Ok(result) => result.map_err(|error| self.explain(error)),
+        let open = AssertUnwindSafe(|| builder.create_with_backend(file.clone()));
+        match catch_unwind(open) {
+            Ok(Ok(database)) => Ok((database, file)),
+            Ok(Err(error)) => Err(self.explain(error)),
             Err(panic) => Err(self.damaged(describe(panic.as_ref()))),
         }
     }
 
     #[cfg(not(test))]
-    fn open_with(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        builder.open(&self.path)
+    fn backend(&self, file: File) -> Result<Backend, DatabaseError> {
+        Backend::new(file)
     }
 
     #[cfg(test)]
-    fn open_with(&self, builder: &Builder) -> Result<Database, DatabaseError> {
-        let file = File::options().read(true).write(true).open(&self.path)?;
-        builder.create_with_backend(super::faults::FaultyFile::new(file, self.faults.clone())?)
+    fn backend(&self, file: File) -> Result<Backend, DatabaseError> {
+        Backend::new(file, self.faults.clone())
     }
 
     fn check_format(&self, database: &Database) -> Result<(), OpenError> {
