@@ -101,7 +101,7 @@ impl Agent {
     }
 }
 
-/// A running agent. Dropping it stops everything at once and without a goodbye, as a crash would.
+/// A running agent. Dropping it stops everything at once and without a goodbye.
 #[derive(Debug)]
 pub struct AgentHandle<S> {
     pub(crate) slots: Arc<ArcSwap<SlotTable<S>>>,
@@ -145,6 +145,11 @@ impl<S> AgentHandle<S> {
         self.drain.send_replace(Some(Drain { grace }));
         // An error means that the loop has ended, which is what is waited for.
         let _ = self.drained.clone().wait_for(|drained| *drained).await;
+    }
+
+    /// Stops everything at once and without a goodbye, as a crash would.
+    pub fn kill(&self) {
+        self.task.abort();
     }
 }
 

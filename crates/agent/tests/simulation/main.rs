@@ -1,0 +1,123 @@
+//! The whole system on the in-process bus: many hosts, a paused clock, everything that can go wrong, from a seed.
+//!
+//! At every step (each time an agent ends a slot, starts one or swaps one) an observer who sees everything checks
+//! that the rules were kept; when the faults are over, everything must come to exactly what Git says and stay so.
+//!
+//! - `DUNLIN_SEED=42 cargo test -p dunlin-agent --test simulation` runs one seed, with its story printed if it fails.
+//! - `DUNLIN_SEEDS=1000 cargo test --release -p dunlin-agent --test simulation` runs many.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod driver;
+mod script;
+mod stand_in;
+mod truth;
+
+use dunlin_agent::Bugs;
+use script::Profile;
+
+/// What became of one seed: the first violation with the story that led to it, or nothing.
+fn run(seed: u64, profile: Profile, bugs: Bugs) -> (Option<String>, u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(driver::run(seed, profile, bugs))
+}
+
+fn seeds(few: u64) -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match (number("DUNLIN_SEED"), number("DUNLIN_SEEDS")) {
+        (Some(seed), _) => vec![seed],
+        (None, Some(count)) => (0..count).collect(),
+        (None, None) => (0..few).collect(),
+    }
+}
+
+fn check(profile: Profile, test: &str, few: u64) {
+    let mut failed = Vec::new();
+    for seed in seeds(few) {
+        if let (Some(violation), _) = run(seed, profile, Bugs::default()) {
+            println!("{violation}");
+            println!(
+                "again: DUNLIN_SEED={seed} cargo test -p dunlin-agent --test simulation {test} -- --nocapture\n"
+            );
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "seeds {failed:?} of {test} failed; the story of each is above");
+}
+
+#[test]
+fn everything_goes_wrong() {
+    check(Profile::Everything, "everything_goes_wrong", 12);
+}
+
+#[test]
+fn nothing_but_moves() {
+    check(Profile::Moves, "nothing_but_moves", 8);
+}
+
+#[test]
+fn the_network_is_bad() {
+    check(Profile::Network, "the_network_is_bad", 8);
+}
+
+#[test]
+fn hosts_come_and_go() {
+    check(Profile::Hosts, "hosts_come_and_go", 8);
+}
+
+#[test]
+fn a_seed_repeats_itself() {
+    let seed = seeds(1)[0];
+    let first = run(seed, Profile::Everything, Bugs::default());
+    assert_eq!(first, run(seed, Profile::Everything, Bugs::default()), "a failing seed must fail again");
+}
+
+/// A planted bug must be noticed within a few seeds, or the simulation proves nothing.
+fn catches(bugs: Bugs, profile: Profile, words: &str) {
+    const FEW: u64 = 12;
+    let caught = (0..FEW).find_map(|seed| run(seed, profile, bugs).0.map(|violation| (seed, violation)));
+    let (seed, violation) = caught.unwrap_or_else(|| panic!("{bugs:?} was not noticed within {FEW} seeds"));
+    let headline = violation.lines().find(|line| line.contains("VIOLATION")).unwrap_or_default();
+    println!("seed {seed}: {headline}");
+    assert!(headline.contains(words), "noticed by another rule than expected: {headline}");
+}
+
+#[test]
+fn catches_stop_on_presence() {
+    catches(Bugs { stop_on_presence: true, ..Bugs::default() }, Profile::Moves, "leaves");
+}
+
+#[test]
+fn catches_broken_promises() {
+    catches(Bugs { break_promises: true, ..Bugs::default() }, Profile::Moves, "leaves");
+}
+
+#[test]
+fn catches_stale_yes() {
+    catches(Bugs { trust_stale_yes: true, ..Bugs::default() }, Profile::Moves, "leaves");
+}
+
+#[test]
+fn catches_forgotten_drain() {
+    catches(Bugs { forget_own_drain: true, ..Bugs::default() }, Profile::Hosts, "");
+}
+
+#[test]
+fn catches_deaf_judges() {
+    catches(Bugs { judge_while_deaf: true, ..Bugs::default() }, Profile::Network, "deaf");
+}
+
+#[test]
+fn catches_counting_only_the_seen() {
+    catches(Bugs { count_only_the_seen: true, ..Bugs::default() }, Profile::Network, "leaves");
+}
