@@ -13,7 +13,7 @@ use crate::toolchain::{Toolchain, Way};
 
 /// Every component, by the workspace that it is built in.
 const WORKSPACES: [(&str, &[&str]); 2] = [
-    ("apps/todo", &[]),
+    ("apps/todo", &["todo"]),
     (
         "guests",
         &[
