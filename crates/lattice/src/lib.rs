@@ -1,10 +1,19 @@
 //! Calls between hosts: bus, subjects, frames, presence, promises, router, streams.
 
 mod bus;
+pub mod call;
 pub mod memory;
 pub mod presence;
 pub mod promises;
+pub mod router;
+pub mod stream;
 pub mod subjects;
 pub mod wire;
 
 pub use bus::{Bus, BusError, Connection, ConnectionState, Message, Subscription};
+pub use call::{
+    Answer, CallClient, CallError, CallServer, CallSettings, Candidate, Incoming, Refusal, Reply, Request,
+    Serve,
+};
+pub use router::{Executed, Place, Safety};
+pub use stream::{Body, BodyBroken, BodySender, BodyStream, Piece};
