@@ -422,6 +422,7 @@ impl Simulation {
         self.disks.entry(host.clone()).or_default().ran = live.handle.ran().borrow().clone();
         self.network.faults().kill(host);
         drop(live);
+        self.isolate(host, "disconnected", false);
         let after = self.millis(100, 15_000);
         self.later(after, Later::Restart(host.clone()));
     }

@@ -31,6 +31,8 @@ pub struct Inner {
     next: u64,
     pub fates: BTreeMap<(HostId, String), Fate>,
     pub broken: BTreeSet<String>,
+    /// Starts that ever failed: the host may show that for minutes after it could start again.
+    failed: BTreeSet<(HostId, String)>,
     pub busy: BTreeSet<String>,
     /// How long each host has heard each other without a gap, and when it last did for long enough to know it.
     pub contacts: BTreeMap<(HostId, HostId), Contact>,
@@ -95,6 +97,7 @@ impl Truth {
             next: 1,
             fates: BTreeMap::new(),
             broken: BTreeSet::new(),
+            failed: BTreeSet::new(),
             busy: BTreeSet::new(),
             contacts: BTreeMap::new(),
             story: VecDeque::new(),
@@ -128,10 +131,16 @@ impl Truth {
         inner.tell(&format!("{host} starts {} {}", demand.component, demand.identity));
         inner.movements += 1;
         inner.check_start(host, life, demand);
-        if inner.broken.contains(&demand.identity) {
-            return Fate::FailsEverywhere;
+        let key = (host.clone(), demand.component.clone());
+        let fate = if inner.broken.contains(&demand.identity) {
+            Fate::FailsEverywhere
+        } else {
+            inner.fates.get(&key).copied().unwrap_or(Fate::Starts)
+        };
+        if fate != Fate::Starts {
+            inner.failed.insert(key);
         }
-        inner.fates.get(&(host.clone(), demand.component.clone())).copied().unwrap_or(Fate::Starts)
+        fate
     }
 
     pub fn started(&self, host: &HostId, life: u64, demand: &Demand, ready: &watch::Sender<bool>) -> u64 {
@@ -368,8 +377,7 @@ impl Inner {
                     && other.site == *site
                     && state.up
                     && state.draining.is_none()
-                    && !self.fates.contains_key(&((*other).clone(), demand.component.clone()))
-                    && !self.broken.contains(&demand.identity)
+                    && !self.failed.contains(&((*other).clone(), demand.component.clone()))
                     && self.contact(host, other, now) >= Duration::from_secs(15)
             };
             let able = self.hosts.keys().filter(able).count();
