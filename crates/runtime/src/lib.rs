@@ -24,6 +24,7 @@ mod load;
 pub mod names;
 mod shared;
 mod ticker;
+pub mod values;
 mod worker;
 mod workload;
 
