@@ -145,6 +145,7 @@ impl Engine {
         let most = limits.max_concurrency.max(1) as usize;
         Ok(Workload::new(Shared {
             engine: self.clone(),
+            instance,
             http,
             config: bindings.config,
             log: Arc::new(LogGate::new(bindings.log, &limits)),

@@ -1,6 +1,7 @@
 //! What one instance owns on the host's side: its WASI context, its resources, its account.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::HeaderValue;
 use tokio::sync::OwnedSemaphorePermit;
@@ -51,6 +52,7 @@ impl Guest {
         permit: OwnedSemaphorePermit,
         running: Running,
     ) -> Self {
+        add(&shared.counters.instances);
         let limits = &shared.limits;
         // No preopened directory, no environment, no arguments; sockets exist and every address is refused.
         let mut wasi = WasiCtx::builder();
@@ -113,6 +115,12 @@ impl Guest {
             || RequestContext { deadline: store.data().life.kill_at(), traceparent: None },
             |(_, context)| context.clone(),
         )
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.shared.counters.instances.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,7 @@
-//! Calls between components: what a link to another component leads to.
+//! Calls between components: what a link to another component leads to, and how one is called.
+
+pub(crate) mod callee;
+pub(crate) mod caller;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -7,7 +10,9 @@ use tokio::time::Instant;
 /// A component that can be called, here or elsewhere.
 #[async_trait]
 pub trait Invoke: Send + Sync + 'static {
-    /// Calls `function` of the linked interface with the values of its parameters, and gives those of its results.
+    /// Calls `function` of `interface` with the values of its parameters, and gives those of its results.
+    ///
+    /// `interface` is the name that the caller imports, with its version: `example:greeter/greet@0.1.0`.
     ///
     /// Values are written one after the other in the component model's value encoding; see [`crate::values`].
     ///
@@ -16,6 +21,7 @@ pub trait Invoke: Send + Sync + 'static {
     /// See [`InvokeError`]; the guest that called traps on any of them, since its interface has no place for them.
     async fn invoke(
         &self,
+        interface: &str,
         function: &str,
         values: Bytes,
         context: &InvokeContext,

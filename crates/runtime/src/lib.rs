@@ -37,6 +37,7 @@ pub use counters::Counts;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use error::{BodyError, HandleError};
 pub use guest::RequestContext;
+pub use invoke::{Invoke, InvokeContext, InvokeError};
 pub use limits::Limits;
 pub use link::PrepareError;
 pub use workload::Workload;

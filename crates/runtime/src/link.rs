@@ -10,6 +10,7 @@ use crate::bindings::Bindings;
 use crate::capability::{config, keyvalue, logging};
 use crate::compile::Compiled;
 use crate::guest::Guest;
+use crate::invoke::caller;
 use crate::limits::Limits;
 use crate::names::{
     covers, how_to_link, is_given, is_http_handler_0_2, is_http_handler_0_3, is_keyvalue, is_outbound_http,
@@ -30,6 +31,18 @@ pub enum PrepareError {
     /// An import and what its link leads to do not fit together.
     #[error("an import does not fit what it is linked to: {0}")]
     Mismatch(String),
+    /// A linked interface carries what cannot leave a component.
+    #[error(
+        "the interface {interface} cannot be linked to another component: {function} {what}; links carry plain values only"
+    )]
+    Unportable {
+        /// The interface.
+        interface: String,
+        /// Its function, or the resource.
+        function: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The component cannot live within its limits.
     #[error(
         "the component begins with {needed} bytes of memory, and its limit is {limit}: raise resources.limits.memory"
@@ -110,6 +123,11 @@ pub(crate) fn link(
         p3::bindings::http::client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http)
             .map_err(mismatch)?;
     }
+    caller::add_to_linker(&mut linker, compiled.component(), |name| {
+        let own = !is_given(name) && !is_keyvalue(name) && !is_outbound_http(name);
+        let link = bindings.components.iter().find(|(import, _)| own && covers(import, name));
+        link.map(|(_, invoke)| Arc::clone(invoke))
+    })?;
     linker.instantiate_pre(compiled.component()).map_err(mismatch)
 }
 

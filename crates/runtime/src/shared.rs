@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::sync::Semaphore;
+use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::ProxyPre;
 
 use crate::capability::egress::Egress;
@@ -17,7 +18,9 @@ use crate::limits::Limits;
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
-    /// The component with its imports bound, if it serves HTTP.
+    /// The component with its imports bound.
+    pub(crate) instance: InstancePre<Guest>,
+    /// The same, if it serves HTTP.
     pub(crate) http: Option<ProxyPre<Guest>>,
     pub(crate) limits: Limits,
     pub(crate) config: BTreeMap<String, String>,

@@ -4,7 +4,6 @@
 //! WASI 0.3, whose components are made for it, serves several at once and some more after another.
 
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -121,7 +120,6 @@ pub(crate) async fn start<T>(
     let error = match started {
         Ok(Ok(started)) => {
             add(&shared.counters.started);
-            add(&shared.counters.instances);
             return Ok(started);
         }
         Ok(Err(_)) if life.is_overdue() => StartError::TooSlow(shared.limits.start),
@@ -195,7 +193,6 @@ pub(crate) fn finish(store: &Store<Guest>, life: &Life, result: wasmtime::Result
             shared.log.log(Level::Error, "dunlin", &format!("trapped: {reason}"));
         }
     }
-    shared.counters.instances.fetch_sub(1, Ordering::Relaxed);
     life.end(fate);
 }
 

@@ -31,6 +31,10 @@ pub struct Workload {
 }
 
 impl Workload {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn new(shared: Shared) -> Self {
         let shared = Arc::new(shared);
         Self { handler: ProxyHandler::new(Starter(Arc::clone(&shared))), shared }
