@@ -128,7 +128,7 @@ fn flipped_bits_are_harmless_or_noticed() {
         let end = content.len();
         let places = proptest::collection::vec((prop_oneof![0..512_usize, 0..end], 1..=255_u8), 1..4);
         let mut runner =
-            TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
+            TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
         let check = |flips: Vec<(usize, u8)>| {
             let mut content = content.clone();
             // Byte 9 says which of two commits is the last. No checksum covers it, and both commits are whole, so

@@ -1,13 +1,12 @@
 //! Keys, page by page.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{Bench, Case, Outcome, group, same};
+use crate::keyvalue::Error;
 use crate::keyvalue::limits::{BATCH_KEYS, KEY_BYTES};
-use crate::keyvalue::{Error, KeyValue};
 
 pub(super) const CASES: &[Case] = group!("listing":
     an_absent_bucket_is_empty,
@@ -19,11 +18,15 @@ pub(super) const CASES: &[Case] = group!("listing":
     a_strange_cursor_is_an_error,
 );
 
-/// Lists all keys of the bucket, and how often each; ends with an error rather than never.
-async fn list(bench: &Bench) -> Result<BTreeMap<String, usize>, String> {
+/// Lists all keys of the bucket, and how often each; with `changes`, others come and go between any two pages.
+/// Ends with an error rather than never.
+async fn list(bench: &Bench, changes: Option<i32>) -> Result<BTreeMap<String, usize>, String> {
     let mut seen = BTreeMap::new();
     let mut cursor = None;
-    for _ in 0..1000 {
+    for page in 0..1000 {
+        if let (1.., Some(round)) = (page, changes) {
+            change(bench, round + page).await?;
+        }
         let page = bench.store.list_keys(&bench.context(), &bench.bucket, cursor.as_deref()).await;
         let page = page.map_err(|error| error.to_string())?;
         for key in page.keys {
@@ -57,7 +60,7 @@ async fn every_key_once_over_many_pages(bench: Bench) -> Outcome {
     let first = bench.store.list_keys(&bench.context(), &bench.bucket, None).await;
     same!(first.is_ok_and(|page| page.cursor.is_some()), true);
     let expected: BTreeMap<String, usize> = keys.into_iter().map(|key| (key, 1)).collect();
-    same!(list(&bench).await?, expected);
+    same!(list(&bench, None).await?, expected);
     Ok(())
 }
 
@@ -66,7 +69,7 @@ async fn a_page_of_exactly_all_keys_is_the_last(bench: Bench) -> Outcome {
         let bench = Bench { bucket: format!("{}-{count}", bench.bucket), ..bench.clone() };
         let keys: Vec<String> = (0..count).map(|number| format!("{number}")).collect();
         fill(&bench, &keys).await?;
-        same!(list(&bench).await?.len(), count);
+        same!(list(&bench, None).await?.len(), count);
     }
     Ok(())
 }
@@ -79,7 +82,17 @@ async fn long_keys_make_shorter_pages(bench: Bench) -> Outcome {
     // One message on the lattice.
     same!(page.keys.iter().map(String::len).sum::<usize>() <= 1024 * 1024, true);
     let expected: BTreeMap<String, usize> = keys.into_iter().map(|key| (key, 1)).collect();
-    same!(list(&bench).await?, expected);
+    same!(list(&bench, None).await?, expected);
+    Ok(())
+}
+
+/// Sets some keys among those that stay, everywhere, and removes others.
+async fn change(bench: &Bench, round: i32) -> Outcome {
+    let key = |index: i32| format!("{:04} goes", (round * 37 + index * 251) % 2500);
+    let pairs: Vec<(String, Bytes)> = (0..10).map(|index| (key(index), Bytes::new())).collect();
+    let keys: Vec<String> = (5..15).map(key).collect();
+    same!(bench.store.set_many(&bench.context(), &bench.bucket, &pairs).await, Ok(()));
+    same!(bench.store.delete_many(&bench.context(), &bench.bucket, &keys).await, Ok(()));
     Ok(())
 }
 
@@ -88,26 +101,18 @@ async fn keys_that_stay_are_listed_once_while_others_come_and_go(bench: Bench) -
     fill(&bench, &stay).await?;
     let writing = bench.clone();
     let writer = tokio::spawn(async move {
-        let context = writing.context();
-        let (store, bucket): (Arc<dyn KeyValue>, _) = (writing.store, writing.bucket);
         for round in 0.. {
-            let key = |index: i32| format!("{:04} goes", (round * 37 + index * 251) % 2500);
-            let pairs: Vec<(String, Bytes)> = (0..10).map(|index| (key(index), Bytes::new())).collect();
-            let keys: Vec<String> = (5..15).map(key).collect();
-            if store.set_many(&context, &bucket, &pairs).await.is_err()
-                || store.delete_many(&context, &bucket, &keys).await.is_err()
-            {
-                return;
-            }
+            change(&writing, round).await?;
             tokio::task::yield_now().await;
         }
+        Ok::<(), String>(())
     });
     let mut outcome = Ok(());
-    for _ in 0..5 {
-        let seen = list(&bench).await?;
+    for round in 0..5 {
+        // Between any two pages as well: a store that never waits would not be interrupted.
+        let seen = list(&bench, Some(round * 100)).await?;
         let often = |key: &String| seen.get(key).copied().unwrap_or(0);
-        let wrong = stay.iter().find(|key| often(key) != 1);
-        if let Some(key) = wrong {
+        if let Some(key) = stay.iter().find(|key| often(key) != 1) {
             outcome = Err(format!("{key:?} was there all the time and was listed {} times", often(key)));
         }
     }
