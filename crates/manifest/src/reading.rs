@@ -56,10 +56,10 @@ pub fn read(files: &[File]) -> Reading {
     let verdict = checks::check(&documents);
     findings.extend(verdict.findings);
     for (index, document) in documents.iter().enumerate() {
-        if findings.iter().all(|(mistaken, _)| *mistaken != index) {
-            if let Err(finding) = reading.object(document) {
-                findings.push((index, finding));
-            }
+        if findings.iter().all(|(mistaken, _)| *mistaken != index)
+            && let Err(finding) = reading.object(document)
+        {
+            findings.push((index, finding));
         }
     }
     if let Some(finding) = missing_lattice(&documents).filter(|_| reading.broken.is_empty()) {

@@ -29,7 +29,7 @@ pub(crate) struct Node {
     pub(crate) value: Value,
     /// Whether it has an anchor, or is what an alias stands for, so that editing it would edit other places.
     pub(crate) shared: bool,
-    /// Nodes in it, itself included, and bytes of its texts: what another copy would cost.
+    /// The bytes, roughly, of it and everything in it: what another copy would cost.
     cost: usize,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Entry {
 
 impl Node {
     fn new(span: Span, value: Value) -> Self {
-        let cost = 1 + if let Value::Text(text) = &value { text.len() } else { 0 };
+        let cost = NODE_COST + if let Value::Text(text) = &value { text.len() } else { 0 };
         Self { start: span.start.into(), end: span.end.into(), value, shared: false, cost }
     }
 
@@ -114,7 +114,9 @@ pub(crate) struct Broken {
 }
 
 const MAXIMUM_DEPTH: usize = 64;
-const MAXIMUM_COST: usize = 8 << 20;
+const MAXIMUM_COST: usize = 16 << 20;
+/// Bytes that a node costs beside its text.
+const NODE_COST: usize = 64;
 
 /// The documents of a text that were read whole, and why there are no more if the text is broken.
 pub(crate) fn parse(text: &str) -> (Vec<Node>, Option<Broken>) {
@@ -212,7 +214,7 @@ impl Builder {
     fn spend(&mut self, cost: usize, at: Position) -> Result<(), Broken> {
         self.spent += cost;
         if self.spent > MAXIMUM_COST {
-            return Err(Broken { at, found: "more than 8 MiB once aliases are written out".into() });
+            return Err(Broken { at, found: "more than 16 MiB once aliases are written out".into() });
         }
         Ok(())
     }
@@ -232,7 +234,7 @@ impl Builder {
 
     /// Puts a complete node where it belongs: into the collection that is open, or as the document.
     fn put(&mut self, mut node: Node, anchor: usize, trouble: Option<String>) -> Result<(), Broken> {
-        self.spend(1, node.start)?;
+        self.spend(NODE_COST, node.start)?;
         if anchor > 0 {
             node.shared = true;
             self.spend(node.cost, node.start)?;
@@ -342,10 +344,11 @@ fn plain_scalar(text: &str) -> Value {
         return Value::Integer(integer);
     }
     let numeric = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
-    if text.bytes().all(numeric) && text.bytes().any(|byte| byte.is_ascii_digit()) {
-        if let Ok(float) = text.parse() {
-            return Value::Float(float);
-        }
+    if text.bytes().all(numeric)
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && let Ok(float) = text.parse()
+    {
+        return Value::Float(float);
     }
     Value::Text(text.into())
 }

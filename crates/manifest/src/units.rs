@@ -87,7 +87,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
 pub fn format_bytes(bytes: u64) -> String {
     UNITS[..4]
         .iter()
-        .find(|(_, factor)| bytes > 0 && bytes % factor == 0)
+        .find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor))
         .map_or_else(|| bytes.to_string(), |(unit, factor)| format!("{}{unit}", bytes / factor))
 }
 

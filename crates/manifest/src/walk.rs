@@ -137,10 +137,9 @@ impl Walker {
     }
 
     fn integer(&mut self, node: &Node, integer: i64, schema: &Schema, path: &str) {
-        if format_of(schema).is_some_and(|format| format.name == "quantity") && integer >= 0 {
-            if let Some(format) = format_of(schema) {
-                return self.bounds(node, &integer.to_string(), format, schema, path);
-            }
+        let quantity = format_of(schema).filter(|format| format.name == "quantity");
+        if let Some(format) = quantity.filter(|_| integer >= 0) {
+            return self.bounds(node, &integer.to_string(), format, schema, path);
         }
         let bound = |name| schema.get(name).and_then(Schema::as_i64);
         let too_small = bound("minimum").is_some_and(|minimum| integer < minimum);
@@ -290,15 +289,18 @@ fn format_of(schema: &Schema) -> Option<&'static Format> {
     schema.get("format").and_then(Schema::as_str).and_then(formats::find)
 }
 
+/// A near text that has the form, if a small change gives one.
 fn hint_for(format: &Format, text: &str) -> Option<String> {
-    let better = match format.name {
-        "image" if text.contains("://") => text.split("://").nth(1).unwrap_or_default().to_owned(),
-        "path" => format!("/{text}"),
-        "quantity" => text.trim_end_matches('B').replace(' ', ""),
-        "go-duration" if text.bytes().all(|byte| byte.is_ascii_digit()) => format!("{text}s"),
-        _ => text.trim().to_lowercase().replace(['_', ' '], "-"),
+    let joined = text.trim().replace(' ', "-");
+    let candidates = match format.name {
+        "image" => vec![text.split("://").nth(1).unwrap_or_default().to_owned()],
+        "path" => vec![format!("/{text}")],
+        "quantity" => vec![text.trim_end_matches('B').replace(' ', "")],
+        "go-duration" => vec![format!("{text}s"), text.replace(' ', "")],
+        _ => vec![joined.to_lowercase().replace('_', "-"), joined],
     };
-    ((format.check)(&better) && better != text).then(|| format!("did you mean {better:?}?"))
+    let better = candidates.into_iter().rev().find(|better| better != text && (format.check)(better))?;
+    Some(format!("did you mean {better:?}?"))
 }
 
 fn range(least: Option<&str>, most: Option<&str>) -> Option<String> {

@@ -18,27 +18,33 @@ impl<'a> Splicer<'a> {
 
     /// The text with the replicas of one site of `spec` set, or `None` if the style is not understood.
     pub(super) fn set(&self, spec: &Node, site: &str, count: u32) -> Option<String> {
-        let replicas = format!("replicas: {count}");
+        // In a text that quotes its keys (JSON), new keys are quoted as well.
+        let starts_quoted =
+            |entry: &Entry| self.byte(entry.at).is_some_and(|at| self.text[at..].starts_with('"'));
+        let quotes = spec.entries().iter().any(starts_quoted);
+        let key = |name: &str| if quotes { format!("{name:?}") } else { scalar(name) };
+        let replicas = format!("{}: {count}", key("replicas"));
+        let placement = format!("{{ {replicas} }}");
+        let site_text = key(site);
         let Some(sites) = spec.entry("sites") else {
-            return self.add(spec, "sites", &format!("{{ {}: {{ {replicas} }} }}", scalar(site)));
+            return self.add(spec, &key("sites"), &format!("{{ {site_text}: {placement} }}"));
         };
         if sites.node.shared {
             return None;
         }
-        let Some(placement) = sites.node.entry(site) else {
-            let flow = format!("{{ {replicas} }}");
+        let Some(entry) = sites.node.entry(site) else {
             return match &sites.node.value {
-                Value::Null => self.replace_null(sites, &format!("{{ {}: {flow} }}", scalar(site))),
-                _ => self.add(&sites.node, site, &flow),
+                Value::Null => self.replace_null(sites, &format!("{{ {site_text}: {placement} }}")),
+                _ => self.add(&sites.node, &site_text, &placement),
             };
         };
-        match (&placement.node.value, placement.node.get("replicas")) {
-            (Value::Null, _) => self.replace_null(placement, &format!("{{ {replicas} }}")),
+        match (&entry.node.value, entry.node.get("replicas")) {
+            (Value::Null, _) => self.replace_null(entry, &placement),
             (Value::Map(_), Some(node)) if matches!(node.value, Value::Integer(_) | Value::Text(_)) => {
                 let (start, end) = (self.byte(node.start)?, self.byte(node.end)?);
                 (start < end).then(|| self.splice(start, end, &count.to_string()))
             }
-            (Value::Map(_), None) => self.add(&placement.node, "replicas", &count.to_string()),
+            (Value::Map(_), None) => self.add(&entry.node, &key("replicas"), &count.to_string()),
             _ => None,
         }
     }
@@ -47,24 +53,15 @@ impl<'a> Splicer<'a> {
     fn add(&self, map: &Node, key: &str, value: &str) -> Option<String> {
         let start = self.byte(map.start)?;
         let entries = map.entries();
-        // In a text that quotes its keys (JSON), a new key is quoted as well.
-        let quotes = |entry: &&Entry| self.byte(entry.at).is_some_and(|at| self.text[at..].starts_with('"'));
-        let key_text =
-            if entries.iter().any(|entry| quotes(&entry)) { format!("{key:?}") } else { scalar(key) };
-        let value = if key_text.starts_with('"') && !scalar(key).starts_with('"') {
-            quote_keys(value)
-        } else {
-            value.into()
-        };
         if is_flow(map, self.text[start..].chars().next()) {
             return Some(match entries.last() {
                 Some(last) => {
                     let end = self.end(last)?;
-                    self.splice(end, end, &format!(", {key_text}: {value}"))
+                    self.splice(end, end, &format!(", {key}: {value}"))
                 }
                 None => {
-                    let end = self.byte(map.end)?;
-                    self.splice(start, end, &format!("{{ {key_text}: {value} }}"))
+                    let end = self.exact_end(map)?;
+                    self.splice(start, end, &format!("{{ {key}: {value} }}"))
                 }
             });
         }
@@ -82,7 +79,7 @@ impl<'a> Splicer<'a> {
                 _ => format!(" {value}"),
             };
         let after = self.end_of_line(self.end(last)?);
-        Some(self.splice(after, after, &format!("{}{indent}{key_text}:{value}", self.line_break())))
+        Some(self.splice(after, after, &format!("{}{indent}{key}:{value}", self.line_break())))
     }
 
     /// Puts a value in the place of one that is empty, `~` or `null`.
@@ -112,8 +109,17 @@ impl<'a> Splicer<'a> {
             }
             Value::Map(entries) if !entries.is_empty() && self.is_block(node) => self.end(entries.last()?),
             Value::List(_) if !self.text[self.byte(node.start)?..].starts_with('[') => None,
-            _ => self.byte(node.end),
+            _ => self.exact_end(node),
         }
+    }
+
+    /// The byte after a scalar or flow collection; the reader counts the blanks after a bracket to it.
+    fn exact_end(&self, node: &Node) -> Option<usize> {
+        let text = &self.text[..self.byte(node.end)?];
+        Some(match node.value {
+            Value::Map(_) | Value::List(_) => text.trim_end().len(),
+            _ => text.len(),
+        })
     }
 
     fn end_of_line(&self, from: usize) -> usize {
@@ -140,9 +146,4 @@ impl<'a> Splicer<'a> {
     fn splice(&self, start: usize, end: usize, with: &str) -> String {
         format!("{}{with}{}", &self.text[..start], &self.text[end..])
     }
-}
-
-/// `{ replicas: 1 }` as JSON would have it.
-fn quote_keys(value: &str) -> String {
-    value.replace("replicas:", "\"replicas\":")
 }
