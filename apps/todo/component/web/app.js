@@ -43,11 +43,14 @@ const pathOf = (id) => `/api/${id}`;
 
 /* Who served it */
 
+/** Hues that are told apart at a glance; none that looks like an alarm. */
+const HUES = [38, 215, 155, 275, 190, 320];
+
 /** A colour for a site: the same everywhere, from its name. */
 function colourOf(site) {
-  let hash = 7;
-  for (const character of site) hash = (hash * 31 + character.codePointAt(0)) % 360;
-  return `hsl(${(hash * 137) % 360} 70% 50%)`;
+  let sum = 0;
+  for (const character of site) sum = (sum * 31 + character.codePointAt(0)) % 65_521;
+  return `hsl(${HUES[sum % HUES.length]} 75% 50%)`;
 }
 
 let servedBy = null;
@@ -97,7 +100,8 @@ async function attempt(work) {
   } catch (error) {
     // Somebody else took it away: the list says so better than a message.
     if (error.status === 404) return refresh();
-    showTrouble(error, () => attempt(work));
+    // 504: it may have happened, and doing it twice is not for us to decide; what the list shows is.
+    showTrouble(error, error.status === 504 ? refresh : () => attempt(work));
     return undefined;
   } finally {
     changes += 1;
