@@ -82,6 +82,12 @@ pub struct CallClient {
     settings: CallSettings,
 }
 
+impl std::fmt::Debug for CallClient {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CallClient").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
 impl CallClient {
     /// Listens for replies on each of `connections` (at least one, or no call can be made). A connection that is
     /// down is used once it stands.
@@ -108,8 +114,10 @@ impl CallClient {
     pub async fn call(&self, candidates: &[Candidate], request: Request) -> Result<Reply, CallError> {
         let request = self.prepare(request)?;
         self.with_budget(Budget::deposit);
-        let order = self.order(candidates);
-        let mut next = order.iter().map(|&index| &candidates[index]).peekable();
+        // Collected, because a closure that borrows must not be held across a wait in a future that has to be `Send`.
+        let ordered: Vec<&Candidate> =
+            self.order(candidates).into_iter().map(|index| &candidates[index]).collect();
+        let mut next = ordered.into_iter().peekable();
         let mut tried = 0;
         let mut doubtful = None;
         let mut running = FuturesUnordered::new();

@@ -86,6 +86,12 @@ impl CallServer {
     }
 }
 
+impl std::fmt::Debug for CallServer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CallServer").field("me", &self.shared.me).finish_non_exhaustive()
+    }
+}
+
 impl Drop for CallServer {
     fn drop(&mut self) {
         self.task.abort();

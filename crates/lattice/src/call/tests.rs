@@ -1,1 +1,7 @@
+//! Calls from end to end on the in-process bus, on a paused clock.
 
+mod harness;
+mod hostile;
+mod once;
+mod routing;
+mod streams;

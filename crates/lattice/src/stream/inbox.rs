@@ -193,15 +193,10 @@ mod tests {
                 });
             }
             let (mut cost, mut next) = (0, 0);
-            loop {
-                match inbox.take() {
-                    Taken::Data(bytes) => {
-                        prop_assert_eq!(u64::from(bytes[0]), next);
-                        next += 1;
-                        cost += bytes.len() as u64 + FRAME_COST;
-                    }
-                    Taken::End(_) | Taken::Broken(_) | Taken::Nothing => break,
-                }
+            while let Taken::Data(bytes) = inbox.take() {
+                prop_assert_eq!(u64::from(bytes[0]), next);
+                next += 1;
+                cost += bytes.len() as u64 + FRAME_COST;
             }
             prop_assert!(cost <= credit);
         }
