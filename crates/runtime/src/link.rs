@@ -115,7 +115,7 @@ pub(crate) fn link(
             let binding = bindings.keyvalue.iter().find(|(import, _)| covers(import, name));
             binding.map(|(_, binding)| Arc::new(binding.clone()))
         };
-        keyvalue::add_to_linker(&mut linker, draft, binding_of).map_err(mismatch)?;
+        keyvalue::add_to_linker(&mut linker, compiled.component(), draft, binding_of).map_err(mismatch)?;
     }
     if bindings.egress.is_some() {
         let outgoing = p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>;

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use dunlin_providers::keyvalue::{Context, Error, KeyValue};
 use tokio::time::Instant;
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Type};
 
 use crate::bindings::KeyValueBinding;
 use crate::guest::Guest;
@@ -78,6 +79,7 @@ type Answer<T> = wasmtime::Result<(Result<T, StoreError>,)>;
 /// Adds the three interfaces of one draft, each only if `binding_of` has a store for it.
 pub(crate) fn add_to_linker(
     linker: &mut Linker<Guest>,
+    component: &Component,
     draft: Draft,
     binding_of: impl Fn(&str) -> Option<Arc<KeyValueBinding>>,
 ) -> wasmtime::Result<()> {
@@ -89,7 +91,8 @@ pub(crate) fn add_to_linker(
         atomics::add(&mut linker.instance(&name("atomics"))?, draft)?;
     }
     if binding_of(&name("batch")).is_some() {
-        add_batch(&mut linker.instance(&name("batch"))?)?;
+        let keyed = gives_every_key(component, &name("batch"));
+        add_batch(&mut linker.instance(&name("batch"))?, keyed)?;
     }
     Ok(())
 }
@@ -130,8 +133,34 @@ fn add_store(
     }
 }
 
-fn add_batch(instance: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    instance.func_wrap_async("get-many", |store, (bucket, keys)| Box::new(get_many(store, bucket, keys)))?;
+/// Whether `component` expects `get-many` to give every key with or without a value, rather than a pair or nothing.
+///
+/// The second draft was published with the one and changed to the other without a new version (in 2026).
+fn gives_every_key(component: &Component, batch: &str) -> bool {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let import = ty.get_import(engine, batch).map(|import| import.ty);
+    let Some(ComponentItem::ComponentInstance(instance)) = import else { return false };
+    let get_many = instance.get_export(engine, "get-many").map(|export| export.ty);
+    let Some(ComponentItem::ComponentFunc(get_many)) = get_many else { return false };
+    let element = get_many.results().next().and_then(|result| match result {
+        Type::Result(result) => match result.ok() {
+            Some(Type::List(list)) => Some(list.ty()),
+            _ => None,
+        },
+        _ => None,
+    });
+    matches!(element, Some(Type::Tuple(_)))
+}
+
+fn add_batch(instance: &mut LinkerInstance<'_, Guest>, keyed: bool) -> wasmtime::Result<()> {
+    if keyed {
+        instance
+            .func_wrap_async("get-many", |store, (bucket, keys)| Box::new(get_many(store, bucket, keys)))?;
+    } else {
+        instance
+            .func_wrap_async("get-many", |store, (bucket, keys)| Box::new(get_pairs(store, bucket, keys)))?;
+    }
     instance
         .func_wrap_async("set-many", |store, (bucket, pairs)| Box::new(set_many(store, bucket, pairs)))?;
     instance
@@ -207,11 +236,21 @@ async fn get_many(
     mut store: StoreContextMut<'_, Guest>,
     bucket: Resource<Bucket>,
     keys: Vec<String>,
-) -> Answer<Vec<Option<Pair>>> {
+) -> Answer<Vec<(String, Option<Vec<u8>>)>> {
     let call = Call::new(&mut store, &bucket)?;
     let values = call.wait(call.store().get_many(&call.context, &call.bucket, &keys)).await;
-    let pair = |(key, value): (String, Option<Bytes>)| value.map(|value| (key, Vec::from(value)));
-    Ok((values.map(|values| keys.into_iter().zip(values).map(pair).collect()),))
+    let bytes = |value: Option<Bytes>| value.map(Vec::from);
+    Ok((values.map(|values| keys.into_iter().zip(values.into_iter().map(bytes)).collect()),))
+}
+
+async fn get_pairs(
+    store: StoreContextMut<'_, Guest>,
+    bucket: Resource<Bucket>,
+    keys: Vec<String>,
+) -> Answer<Vec<Option<Pair>>> {
+    let (values,) = get_many(store, bucket, keys).await?;
+    let pair = |(key, value): (String, Option<Vec<u8>>)| value.map(|value| (key, value));
+    Ok((values.map(|values| values.into_iter().map(pair).collect()),))
 }
 
 async fn set_many(

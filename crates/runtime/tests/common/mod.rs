@@ -94,3 +94,20 @@ pub fn log() -> Arc<Log> {
 pub fn guest(handle: &str) -> String {
     include_str!("guest.wat").replace(";; HANDLE", handle)
 }
+
+/// A guest that `cargo xtask guests` built.
+pub fn built(name: &str) -> Vec<u8> {
+    let folder = std::env::var_os("DUNLIN_GUESTS").map_or_else(
+        || {
+            let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+                || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+                std::path::PathBuf::from,
+            );
+            target.join("guests")
+        },
+        std::path::PathBuf::from,
+    );
+    let path = folder.join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask guests`", path.display()))
+}
