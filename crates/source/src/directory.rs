@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_manifest::read;
+use dunlin_manifest::{File, Reading, read};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Notify, watch};
@@ -19,6 +19,10 @@ use crate::{LastGood, Source, SourceError, State};
 const QUIET: Duration = Duration::from_millis(100);
 /// The longest that a directory which is never quiet is waited for.
 const RESTLESS: Duration = Duration::from_millis(500);
+/// How long a change has to stay as it is: a file that is being written is seen empty or cut.
+const SETTLED: Duration = Duration::from_millis(50);
+/// How often a change is looked at again; one that never settles is taken as it is then.
+const LOOKS: usize = 10;
 /// How often the directory is read although nothing was seen.
 const REREAD: Duration = Duration::from_secs(3);
 /// How often it is tried again while it cannot be read; nothing tells when it comes back.
@@ -60,7 +64,7 @@ impl Source for DirectorySource {
     ) -> Result<watch::Receiver<State>, SourceError> {
         let changed = Arc::new(Notify::new());
         let mut watching = Watching::new(&changed, self.watched);
-        let state = match list(&self.path).await {
+        let state = match settled(|| list(self.path.clone()), None).await {
             Ok(listing) => {
                 watching.follow(&listing.directories);
                 let previous = last_good.map(|last_good| last_good.snapshot).unwrap_or_default();
@@ -97,8 +101,8 @@ async fn follow(
             () = sleep(pause) => {}
             () = sender.closed() => return,
         }
-        let listed = list(&source.path).await;
         let previous = sender.borrow().clone();
+        let listed = settled(|| list(source.path.clone()), Some(&previous.revision)).await;
         let state = match listed {
             Ok(listing) => {
                 pause = source.reread;
@@ -136,8 +140,28 @@ async fn quiet(changed: &Notify) {
     }
 }
 
-async fn list(path: &Path) -> Result<Listing, Refused> {
-    let path = path.to_owned();
+/// Reads a directory until what it holds is what it held a moment ago, or is known as `revision` already.
+async fn settled<Looking: Future<Output = Result<Listing, Refused>>>(
+    mut list: impl FnMut() -> Looking,
+    revision: Option<&str>,
+) -> Result<Listing, Refused> {
+    let mut listing = list().await?;
+    for _ in 0..LOOKS {
+        if Some(listing.revision.as_str()) == revision {
+            break;
+        }
+        sleep(SETTLED).await;
+        let again = list().await?;
+        let same = again.revision == listing.revision;
+        listing = again;
+        if same {
+            break;
+        }
+    }
+    Ok(listing)
+}
+
+async fn list(path: PathBuf) -> Result<Listing, Refused> {
     let listing = tokio::task::spawn_blocking(move || files::read(&path)).await;
     listing.unwrap_or_else(|error| {
         Err(Refused { reason: format!("reading it was broken off: {error}"), remedy: "try again".into() })
@@ -145,11 +169,29 @@ async fn list(path: &Path) -> Result<Listing, Refused> {
 }
 
 fn next(listing: Listing, previous: &Arc<dunlin_manifest::Snapshot>) -> State {
+    let revision = listing.revision.clone();
+    settle(revision, understand(listing).1, previous)
+}
+
+fn understand(listing: Listing) -> (Vec<File>, Reading) {
     let mut reading = read(&listing.files);
     for file in listing.unreadable {
         reading.add_unreadable(&file.path, file.found, file.allowed, file.hint);
     }
-    settle(listing.revision, reading, previous)
+    (listing.files, reading)
+}
+
+/// Reads a directory once, as a [`DirectorySource`] would: its files, and what they say. Blocks.
+///
+/// # Errors
+/// [`SourceError::Unreadable`].
+pub fn read_directory(path: &Path) -> Result<(Vec<File>, Reading), SourceError> {
+    let listing = files::read(path).map_err(|Refused { reason, remedy }| SourceError::Unreadable {
+        path: path.to_owned(),
+        reason,
+        remedy,
+    })?;
+    Ok(understand(listing))
 }
 
 fn report(state: &State) {
@@ -211,5 +253,41 @@ impl Watching {
         let fresh = !directories.is_subset(&self.directories);
         self.directories.clone_from(directories);
         fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOOKS, SETTLED, settled};
+    use crate::files::Listing;
+    use tokio::time::Instant;
+
+    /// The revision that is taken when the directory shows `revisions` one after the other, and the looks it took.
+    async fn taken(revisions: &[&str], known: Option<&str>) -> (String, usize) {
+        let start = Instant::now();
+        let mut looks = 0;
+        let list = || {
+            let revision = revisions[looks.min(revisions.len() - 1)].to_owned();
+            looks += 1;
+            std::future::ready(Ok(Listing { revision, ..Listing::default() }))
+        };
+        let listing = settled(list, known).await.unwrap();
+        assert_eq!(start.elapsed(), SETTLED * u32::try_from(looks - 1).unwrap());
+        (listing.revision, looks)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_being_written_is_not_read_by_halves() {
+        assert_eq!(taken(&["old"], Some("old")).await, ("old".into(), 1));
+        assert_eq!(taken(&["new"], Some("old")).await, ("new".into(), 2));
+        assert_eq!(taken(&["empty", "half", "new", "new"], Some("old")).await, ("new".into(), 4));
+        assert_eq!(
+            taken(&["half", "old"], Some("old")).await,
+            ("old".into(), 2),
+            "what was seen is what is known"
+        );
+        let restless: Vec<String> = (0..100).map(|look| look.to_string()).collect();
+        let restless: Vec<&str> = restless.iter().map(String::as_str).collect();
+        assert_eq!(taken(&restless, None).await, (LOOKS.to_string(), LOOKS + 1), "it ends");
     }
 }
