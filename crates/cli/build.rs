@@ -11,7 +11,8 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=DUNLIN_TODO_WASM");
 
     let mut code = String::from("const MANIFESTS: &[(&str, &str)] = &[\n");
-    let mut files: Vec<PathBuf> = fs::read_dir(&manifests)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&manifests)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     files.sort();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();

@@ -24,7 +24,8 @@ pub(crate) async fn get<T: DeserializeOwned>(address: SocketAddr, path: &str) ->
         whole(response).await
     });
     let bytes = answer.await.with_context(|| format!("{address} does not answer"))??;
-    serde_json::from_slice(&bytes).with_context(|| format!("{address}{path} answers something else than expected"))
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("{address}{path} answers something else than expected"))
 }
 
 /// Sends an order to the control port.
@@ -45,7 +46,12 @@ pub(crate) async fn stream(address: SocketAddr, path: &str) -> Result<Incoming> 
     Ok(accepted(send(address, "GET", path, &[]).await?).await?.into_body())
 }
 
-async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<http::Response<Incoming>> {
+async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<http::Response<Incoming>> {
     let connecting = tokio::time::timeout(TIMEOUT, TcpStream::connect(address));
     let stream = connecting.await.context("no connection within 5 s")?.context("cannot connect")?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -64,7 +70,8 @@ async fn accepted(response: http::Response<Incoming>) -> Result<http::Response<I
         return Ok(response);
     }
     let text = Limited::new(response.into_body(), 64 << 10).collect().await;
-    let text = text.map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned()).unwrap_or_default();
+    let text =
+        text.map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned()).unwrap_or_default();
     if text.is_empty() { bail!("the answer was {status}") } else { bail!("{text}") }
 }
 

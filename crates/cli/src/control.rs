@@ -8,8 +8,10 @@ use crate::{client, discovery, printer};
 
 /// What to kill or revive.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  dunlin kill aws          every host of the site\n  dunlin kill gcp/gcp-2    one host\n  \
-    dunlin revive aws")]
+#[command(
+    after_help = "Examples:\n  dunlin kill aws          every host of the site\n  dunlin kill gcp/gcp-2    one host\n  \
+    dunlin revive aws"
+)]
 pub(crate) struct Options {
     /// A site such as `aws`, or a host such as `aws/aws-1`.
     target: String,
@@ -36,7 +38,8 @@ pub(crate) async fn revive(options: &Options) -> Result<ExitCode> {
 
 async fn order(verb: &str, options: &Options) -> Result<ExitCode> {
     let running = discovery::find(options.process)?;
-    let answer = client::post(running.control, &format!("/{verb}/{}", options.target), &running.token).await?;
+    let answer =
+        client::post(running.control, &format!("/{verb}/{}", options.target), &running.token).await?;
     printer::line(answer.trim_end());
     Ok(ExitCode::SUCCESS)
 }

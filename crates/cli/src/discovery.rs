@@ -88,7 +88,9 @@ pub(crate) fn find(process: Option<u32>) -> Result<Running> {
                 others.iter().chain([&last]).map(|running| running.process.to_string()).collect();
             bail!("several `dunlin dev` run: choose one with --process {}", processes.join(" or --process "))
         }
-        (None, _) => bail!("no `dunlin dev` runs for this user; start one with `dunlin dev` in another terminal"),
+        (None, _) => {
+            bail!("no `dunlin dev` runs for this user; start one with `dunlin dev` in another terminal")
+        }
     }
 }
 

@@ -10,8 +10,10 @@ use crate::printer::{self, BAD, GOOD, WrongInput, styled};
 
 /// What to move where.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  dunlin move todo gcp=0 aws=2\n  dunlin move todo gcp=2 aws=0 --directory apps/todo\n\n\
-    The running lattice follows the file; nothing else is told.")]
+#[command(
+    after_help = "Examples:\n  dunlin move todo gcp=0 aws=2\n  dunlin move todo gcp=2 aws=0 --directory apps/todo\n\n\
+    The running lattice follows the file; nothing else is told."
+)]
 pub(crate) struct Options {
     /// The component.
     component: String,
@@ -69,18 +71,21 @@ pub(crate) struct Edit {
 /// # Errors
 /// No such component or site, or a form of YAML that cannot be edited in place.
 pub(crate) fn plan(directory: &Path, component: &str, changes: &[(String, u32)]) -> Result<Edit> {
-    let files = dunlin_source::read_files(directory)?;
-    let reading = dunlin_manifest::read(&files);
+    let (files, reading) =
+        dunlin_source::read_directory(directory).map_err(|error| WrongInput(error.to_string()))?;
     let Some(object) = reading.snapshot.components.get(component) else {
         let known: Vec<_> = reading.snapshot.components.keys().map(String::as_str).collect();
-        let text = format!("no component {component:?} in {}; there is {}", directory.display(), known.join(", "));
+        let text =
+            format!("no component {component:?} in {}; there is {}", directory.display(), known.join(", "));
         return Err(WrongInput(text).into());
     };
     if let Some(lattice) = &reading.snapshot.lattice
         && let Some((unknown, _)) = changes.iter().find(|(site, _)| !lattice.spec.sites.contains_key(site))
     {
         let known: Vec<_> = lattice.spec.sites.keys().map(String::as_str).collect();
-        return Err(WrongInput(format!("unknown site {unknown:?}; the lattice has {}", known.join(", "))).into());
+        return Err(
+            WrongInput(format!("unknown site {unknown:?}; the lattice has {}", known.join(", "))).into()
+        );
     }
     let file = &object.origin.file;
     let before = files.iter().find(|candidate| candidate.path == *file).map(|found| found.text.clone());
@@ -110,7 +115,8 @@ impl Edit {
     pub(crate) fn write(&self) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let context = || format!("cannot write {}", self.path.display());
-        let mut unfinished = tempfile::Builder::new().prefix(".dunlin-").tempfile_in(folder).with_context(context)?;
+        let mut unfinished =
+            tempfile::Builder::new().prefix(".dunlin-").tempfile_in(folder).with_context(context)?;
         std::io::Write::write_all(&mut unfinished, self.after.as_bytes()).with_context(context)?;
         let permissions = std::fs::metadata(&self.path).with_context(context)?.permissions();
         unfinished.as_file().set_permissions(permissions).with_context(context)?;

@@ -17,7 +17,9 @@ use crate::{client, discovery};
 
 /// Whose logs to show.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  dunlin logs\n  dunlin logs -f todo\n  dunlin logs --output json | jq -r .message")]
+#[command(
+    after_help = "Examples:\n  dunlin logs\n  dunlin logs -f todo\n  dunlin logs --output json | jq -r .message"
+)]
 pub(crate) struct Options {
     /// Only this component.
     component: Option<String>,
@@ -53,7 +55,8 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         });
         match tokio::time::timeout(patience, arriving.recv()).await {
             Ok(Some(entry)) => {
-                let key = (entry.time, format!("{}/{}", entry.origin.site, entry.origin.host), entry.sequence);
+                let key =
+                    (entry.time, format!("{}/{}", entry.origin.site, entry.origin.host), entry.sequence);
                 waiting.insert(key, (Instant::now(), entry));
             }
             Ok(None) => break,
@@ -93,12 +96,19 @@ pub(crate) fn render(entry: &Entry) -> String {
     let context =
         if entry.context.is_empty() { String::new() } else { format!("{}: ", escape(&entry.context)) };
     let level = format!("{:<5}", entry.level.to_string());
-    format!("{} {} {} {context}{}", styled(DIM, time_of_day(entry.time)), styled(style, level), styled(DIM, origin), escape(&entry.message))
+    format!(
+        "{} {} {} {context}{}",
+        styled(DIM, time_of_day(entry.time)),
+        styled(style, level),
+        styled(DIM, origin),
+        escape(&entry.message)
+    )
 }
 
 /// `13:05:09.123` in UTC.
 fn time_of_day(microseconds: u64) -> String {
-    let since = (UNIX_EPOCH + Duration::from_micros(microseconds)).duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since =
+        (UNIX_EPOCH + Duration::from_micros(microseconds)).duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs() % 86_400;
     format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, since.subsec_millis())
 }

@@ -17,10 +17,12 @@ use clap::{Parser, Subcommand};
 /// Runs one WebAssembly application across clusters in several clouds.
 #[derive(Parser)]
 #[command(name = "dunlin", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  dunlin dev                         two sites on this machine, with a todo application\n  \
+#[command(
+    after_help = "Examples:\n  dunlin dev                         two sites on this machine, with a todo application\n  \
     dunlin dev ./manifests             your own application\n  dunlin status --watch              what runs where, and why\n  \
     dunlin move todo gcp=0 aws=2       edit the manifest that says where todo runs\n\n\
-    Exit codes: 0 well, 1 failed, 2 wrong input")]
+    Exit codes: 0 well, 1 failed, 2 wrong input"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

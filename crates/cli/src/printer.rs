@@ -71,11 +71,16 @@ pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
+        })
         .collect();
     rows.iter()
         .map(|row| {
-            let cells = row.iter().zip(&widths).map(|(cell, full)| format!("{cell}{}", " ".repeat(full - width(cell))));
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, full)| format!("{cell}{}", " ".repeat(full - width(cell))));
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect()

@@ -11,7 +11,9 @@ use crate::{client, discovery};
 
 /// What to show.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  dunlin status\n  dunlin status --watch\n  dunlin status --output json | jq .components.todo.sites")]
+#[command(
+    after_help = "Examples:\n  dunlin status\n  dunlin status --watch\n  dunlin status --output json | jq .components.todo.sites"
+)]
 pub(crate) struct Options {
     /// Text for people or JSON for scripts.
     #[arg(long, short, default_value = "text")]
@@ -65,7 +67,10 @@ async fn ask(process: Option<u32>) -> Result<Status> {
             return Ok(status);
         }
     }
-    bail!("no host of `dunlin dev` (process {}) answers; are all of them killed? try `dunlin revive SITE`", running.process)
+    bail!(
+        "no host of `dunlin dev` (process {}) answers; are all of them killed? try `dunlin revive SITE`",
+        running.process
+    )
 }
 
 /// The page for people, as lines.
@@ -115,7 +120,8 @@ fn hosts(status: &Status) -> Vec<Vec<String>> {
                 other => styled(WARN, other),
             };
             let slots = host.slots.iter().map(|(component, slot)| {
-                let reason = if slot.reason.is_empty() { String::new() } else { format!(" ({})", slot.reason) };
+                let reason =
+                    if slot.reason.is_empty() { String::new() } else { format!(" ({})", slot.reason) };
                 match slot.state.as_str() {
                     "ready" => component.clone(),
                     "failed" => styled(BAD, format!("{component} failed{reason}")),
@@ -132,7 +138,8 @@ fn hosts(status: &Status) -> Vec<Vec<String>> {
 fn components(status: &Status) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (name, component) in &status.components {
-        let links: Vec<_> = component.links.iter().map(|(link, target)| format!("{link} → {target}")).collect();
+        let links: Vec<_> =
+            component.links.iter().map(|(link, target)| format!("{link} → {target}")).collect();
         let mut first = Some((component.routes.join(" "), links.join(", ")));
         for (site, count) in &component.sites {
             let ready = format!("{} of {}", count.ready, count.wanted);
@@ -166,7 +173,8 @@ mod tests {
 
     #[test]
     fn shows_what_people_look_for() {
-        let slot = SlotStatus { state: "failed".into(), reason: "not WebAssembly".into(), identity: "1".into() };
+        let slot =
+            SlotStatus { state: "failed".into(), reason: "not WebAssembly".into(), identity: "1".into() };
         let host = |state: &str, unseen| HostStatus {
             state: state.into(),
             unseen_milliseconds: unseen,

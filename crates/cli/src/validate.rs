@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::printer::{self, BAD, GOOD, INVALID, Output, styled};
+use crate::printer::{self, BAD, GOOD, INVALID, Output, WrongInput, styled};
 
 /// What to check.
 #[derive(clap::Args)]
@@ -23,8 +23,8 @@ pub(crate) struct Options {
 /// # Errors
 /// The directory cannot be read.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let files = dunlin_source::read_files(&options.directory)?;
-    let reading = dunlin_manifest::read(&files);
+    let (files, reading) =
+        dunlin_source::read_directory(&options.directory).map_err(|error| WrongInput(error.to_string()))?;
     let code = if reading.mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INVALID) };
     if options.output == Output::Json {
         printer::json(&reading.mistakes)?;

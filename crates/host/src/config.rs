@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_manifest::HostId;
@@ -16,6 +15,8 @@ use crate::images::Images;
 pub struct HostConfig {
     /// Its site and its name there.
     pub id: HostId,
+    /// The lattice that it belongs to, a DNS label.
+    pub lattice: String,
     /// Where requests come in; port 0 for a free one.
     pub listen: SocketAddr,
     /// Where `/healthz`, `/readyz`, `/metrics` and the status are; port 0 for a free one.
@@ -27,7 +28,7 @@ pub struct HostConfig {
     /// Where component code comes from.
     pub images: Images,
     /// What runs components; shared by hosts in one process.
-    pub engine: Arc<Engine>,
+    pub engine: Engine,
     /// Labels that `hostLabels` select by.
     pub labels: BTreeMap<String, String>,
     /// Bytes of memory declared for components.
@@ -36,6 +37,8 @@ pub struct HostConfig {
     pub weight: u32,
     /// Whether an embedded store stands in for providers that this version cannot open yet (development).
     pub stand_ins: bool,
+    /// Whether this host holds the data of embedded and memory stores whose manifest names no host. One host of a site.
+    pub first: bool,
     /// How long a drain may take.
     pub grace: Duration,
     /// How long a leaving host still accepts, until whoever spreads the load has noticed.

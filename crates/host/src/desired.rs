@@ -30,21 +30,22 @@ impl Resolver {
     /// Reads what `component` needs. Blocks: it reads files.
     pub(crate) fn resolve(&self, component: &str, spec: &WasmComponent) -> Resolution {
         let image = self.images.read(component, &spec.image).map_err(|error| error.to_string())?;
-        let config = spec.config.iter().map(|(key, value)| Ok((key.clone(), self.value(component, key, value)?)));
-        Ok(Resolved { image, config: config.collect::<Result<_, String>>()? })
-    }
-
-    fn value(&self, component: &str, key: &str, value: &ConfigValue) -> Result<String, String> {
-        match value {
-            ConfigValue::Value(value) => Ok(value.clone()),
-            ConfigValue::Secret(reference) => {
-                let secrets = self.secrets.as_ref().ok_or_else(|| {
-                    format!("config {key:?} needs the secret {:?}: name a directory of secrets with --secrets", reference.name)
-                })?;
-                let consumer = format!("component/{component}");
-                secrets.read(&reference.name, &reference.key, &consumer).map_err(|error| format!("config {key:?}: {error}"))
+        let Some(secrets) = &self.secrets else {
+            if let Some(key) = spec
+                .config
+                .iter()
+                .find_map(|(key, value)| matches!(value, ConfigValue::Secret(_)).then_some(key))
+            {
+                return Err(format!(
+                    "config {key} needs a secret: name a directory of secrets with --secrets"
+                ));
             }
-        }
+            let config = dunlin_source::resolve_config(component, spec, &SecretFiles::new(""));
+            return Ok(Resolved { image, config: config.unwrap_or_default() });
+        };
+        let config = dunlin_source::resolve_config(component, spec, secrets)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        Ok(Resolved { image, config })
     }
 
     /// What this host wants of a whole snapshot. Blocks: it reads files.
@@ -54,7 +55,9 @@ impl Resolver {
     pub(crate) fn desired(&self, revision: &str, snapshot: &Snapshot) -> Desired {
         let demand = |(name, object): (&String, &dunlin_manifest::Object<WasmComponent>)| {
             let identity = match self.resolve(name, &object.spec) {
-                Ok(resolved) => dunlin_manifest::identity(&object.spec, &resolved.image.digest, &resolved.config),
+                Ok(resolved) => {
+                    dunlin_manifest::identity(&object.spec, &resolved.image.digest, &resolved.config)
+                }
                 Err(_) => dunlin_manifest::identity(&object.spec, "unresolved", &BTreeMap::new()),
             };
             (name.clone(), demand(name, &object.spec, identity))

@@ -77,10 +77,9 @@ impl Images {
     pub(crate) fn read(&self, component: &str, image: &str) -> Result<Image, ImageError> {
         match self.local.get(component) {
             Some(Code::Bytes(bytes)) => Ok(Image::new(Bytes::from_static(bytes))),
-            Some(Code::File(path)) => self.read_file(path).map_err(|reason| ImageError::Unreadable {
-                path: path.display().to_string(),
-                reason,
-            }),
+            Some(Code::File(path)) => self
+                .read_file(path)
+                .map_err(|reason| ImageError::Unreadable { path: path.display().to_string(), reason }),
             None => Err(ImageError::NotLocal { component: component.to_owned(), image: image.to_owned() }),
         }
     }

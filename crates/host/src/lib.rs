@@ -1,1 +1,30 @@
-//! The process that runs components and opens providers.
+//! The process that runs components and opens providers: config, build, run, drain.
+//!
+//! [`Host::start`] joins the parts: the source says what is wanted, the agent decides what runs here, the runtime runs
+//! it, the lattice reaches what is elsewhere. Nothing here decides placement or speaks a wire format of its own
+//! beyond what calls carry.
+
+mod admin;
+mod calls;
+mod config;
+mod desired;
+mod directory;
+mod error;
+mod follow;
+mod host;
+pub mod images;
+mod ingress;
+mod links;
+mod metrics;
+mod serve;
+pub mod server;
+mod slots;
+pub mod status;
+mod stores;
+mod wire;
+
+pub use config::HostConfig;
+pub use dunlin_runtime::{Engine, EngineConfig, EngineError};
+pub use error::HostError;
+pub use host::Host;
+pub use metrics::Metrics;

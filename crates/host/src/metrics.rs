@@ -1,7 +1,8 @@
 //! What the host counts, for Prometheus and for `dunlin dev`'s live line.
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 /// The host's metrics. Names follow Prometheus' conventions: a unit at the end, `_total` for counters.
@@ -47,9 +48,11 @@ impl Metrics {
             registry.register(Box::new(gauges.clone()))?;
             Ok::<_, prometheus::Error>(gauges)
         };
-        let buckets = vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        let buckets =
+            vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
         let request_seconds = HistogramVec::new(
-            HistogramOpts::new("http_request_seconds", "From the request's head to the response's head.").buckets(buckets),
+            HistogramOpts::new("http_request_seconds", "From the request's head to the response's head.")
+                .buckets(buckets),
             &["component"],
         )?;
         registry.register(Box::new(request_seconds.clone()))?;
@@ -60,13 +63,25 @@ impl Metrics {
         Ok(Self {
             requests: counters("http_requests_total", "Requests at the ingress.", &["component", "status"])?,
             request_seconds,
-            failures: counters("http_failures_total", "Requests that could not be answered by the component.", &["reason"])?,
-            forwarded: counters("http_forwarded_total", "Requests that went to another host.", &["component", "site"])?,
+            failures: counters(
+                "http_failures_total",
+                "Requests that could not be answered by the component.",
+                &["reason"],
+            )?,
+            forwarded: counters(
+                "http_forwarded_total",
+                "Requests that went to another host.",
+                &["component", "site"],
+            )?,
             calls_served: counters("calls_served_total", "Calls from other hosts.", &["function"])?,
             connections,
             slots: gauges("slots", "Components on this host, by state.", &["state"])?,
             hosts_seen: gauges("hosts_seen", "Hosts heard from within ten seconds.", &["site"])?,
-            guest_failures: counters("guest_failures_total", "Guests stopped or trapped.", &["component", "reason"])?,
+            guest_failures: counters(
+                "guest_failures_total",
+                "Guests stopped or trapped.",
+                &["component", "reason"],
+            )?,
             all_requests,
             registry,
         })
@@ -90,7 +105,7 @@ impl Metrics {
             .iter()
             .filter(|family| family.name() == "dunlin_http_failures_total")
             .flat_map(|family| family.get_metric())
-            .map(|metric| metric.get_counter().value() as u64)
+            .map(|metric| metric.get_counter().get_value() as u64)
             .sum();
         (self.all_requests.get(), failed)
     }

@@ -49,7 +49,11 @@ impl Server {
     ///
     /// # Errors
     /// The listener has no address.
-    pub fn start<B, F, Answer>(listener: TcpListener, options: ServerOptions, handle: F) -> std::io::Result<Self>
+    pub fn start<B, F, Answer>(
+        listener: TcpListener,
+        options: ServerOptions,
+        handle: F,
+    ) -> std::io::Result<Self>
     where
         F: Fn(Request<Incoming>, SocketAddr) -> Answer + Clone + Send + Sync + 'static,
         Answer: Future<Output = Response<B>> + Send + 'static,
@@ -120,14 +124,20 @@ impl<F> Connections<F> {
         let room = Arc::new(Semaphore::new(self.options.connections));
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(self.options.head_timeout);
-        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256).keep_alive_interval(Duration::from_secs(20));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(256)
+            .keep_alive_interval(Duration::from_secs(20));
         let builder = Arc::new(builder);
         loop {
             let next = async {
                 let permit = Arc::clone(&room).acquire_owned().await.ok()?;
                 Some((permit, listener.accept().await))
             };
-            let Some(Some((permit, accepted))) = stop.run_until_cancelled(next).await else { return graceful };
+            let Some(Some((permit, accepted))) = stop.run_until_cancelled(next).await else {
+                return graceful;
+            };
             match accepted {
                 Ok((stream, peer)) => self.serve(&builder, &graceful, stream, peer, permit),
                 // Out of file descriptors, mostly: give others the time to close theirs.

@@ -37,9 +37,11 @@ pub(crate) fn code() -> BTreeMap<String, Code> {
 fn for_sites(text: &str, sites: &[String]) -> String {
     let lattice = sites.iter().map(|site| format!("{site}: {{}}")).collect::<Vec<_>>().join(", ");
     let replicas = |index| if index == 0 { 2 } else { 1 };
-    let placed = sites.iter().enumerate().map(|(index, site)| format!("{site}: {{ replicas: {} }}", replicas(index)));
+    let placed =
+        sites.iter().enumerate().map(|(index, site)| format!("{site}: {{ replicas: {} }}", replicas(index)));
     let placed = placed.collect::<Vec<_>>().join(", ");
-    let store = sites.first().map(|site| format!("{site}: {{ url: \"redis://redis:6379\" }}")).unwrap_or_default();
+    let store =
+        sites.first().map(|site| format!("{site}: {{ url: \"redis://redis:6379\" }}")).unwrap_or_default();
     let mut kind = "";
     let lines = text.lines().map(|line| {
         if let Some(name) = line.strip_prefix("kind: ") {
@@ -66,7 +68,10 @@ mod tests {
         let sites: Vec<String> = ["a", "b", "c"].map(str::to_owned).into();
         let files: Vec<_> = MANIFESTS
             .iter()
-            .map(|(name, text)| dunlin_manifest::File { path: (*name).to_owned(), text: for_sites(text, &sites) })
+            .map(|(name, text)| dunlin_manifest::File {
+                path: (*name).to_owned(),
+                text: for_sites(text, &sites),
+            })
             .collect();
         let reading = dunlin_manifest::read(&files);
         assert!(reading.mistakes.is_empty(), "{:?}", reading.mistakes);

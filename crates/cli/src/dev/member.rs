@@ -23,7 +23,11 @@ impl Member {
     ///
     /// # Errors
     /// Ports, state directory or bus are not to be had.
-    pub(crate) async fn start(config: HostConfig, bus: Arc<dyn Bus>, directory: std::path::PathBuf) -> Result<Self> {
+    pub(crate) async fn start(
+        config: HostConfig,
+        bus: Arc<dyn Bus>,
+        directory: std::path::PathBuf,
+    ) -> Result<Self> {
         let name = config.id.to_string();
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

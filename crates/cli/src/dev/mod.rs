@@ -20,11 +20,13 @@ use self::session::Session;
 
 /// What to run.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  dunlin dev                            the todo application in sites gcp and aws\n  \
+#[command(
+    after_help = "Examples:\n  dunlin dev                            the todo application in sites gcp and aws\n  \
     dunlin dev --sites a,b,c --hosts 3    three sites with three hosts each\n  \
     dunlin dev ./manifests --wasm shop=target/shop.wasm\n\n\
     What runs is what the directory says: edit a file and watch. Everything ends with it; nothing is left behind\n\
-    unless --data names a directory.")]
+    unless --data names a directory."
+)]
 pub(crate) struct Options {
     /// The directory of manifests; the built-in todo application if none is named.
     directory: Option<PathBuf>,

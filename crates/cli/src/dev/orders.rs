@@ -38,12 +38,20 @@ pub(crate) async fn listen(token: String) -> Result<(Server, mpsc::Receiver<Orde
         let (sender, expected) = (sender.clone(), expected.clone());
         async move { take(&request, &sender, &expected).await }
     };
-    let server = Server::start(listener, ServerOptions { connections: 16, ..ServerOptions::default() }, handle)?;
+    let server =
+        Server::start(listener, ServerOptions { connections: 16, ..ServerOptions::default() }, handle)?;
     Ok((server, orders))
 }
 
-async fn take(request: &Request<Incoming>, sender: &mpsc::Sender<Order>, expected: &str) -> Response<Full<Bytes>> {
-    let allowed = request.headers().get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes() == expected.as_bytes());
+async fn take(
+    request: &Request<Incoming>,
+    sender: &mpsc::Sender<Order>,
+    expected: &str,
+) -> Response<Full<Bytes>> {
+    let allowed = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .is_some_and(|value| value.as_bytes() == expected.as_bytes());
     if !allowed {
         return respond(StatusCode::UNAUTHORIZED, "only the user who started `dunlin dev` may order");
     }

@@ -44,7 +44,8 @@ impl Plan {
     /// # Errors
     /// Wrong input, each with the way out.
     pub(crate) fn make(options: &Options) -> Result<Self> {
-        let temporary = tempfile::Builder::new().prefix("dunlin-dev-").tempdir().context("no temporary directory")?;
+        let temporary =
+            tempfile::Builder::new().prefix("dunlin-dev-").tempdir().context("no temporary directory")?;
         let mut code: BTreeMap<String, Code> = BTreeMap::new();
         let directory = match &options.directory {
             Some(directory) => directory.clone(),
@@ -77,14 +78,14 @@ impl Plan {
 }
 
 fn read(directory: &std::path::Path) -> Result<Snapshot> {
-    let files = dunlin_source::read_files(directory)
-        .map_err(|error| wrong(format!("{error}; give a directory of manifests, or none for the todo application")))?;
-    Ok(dunlin_manifest::read(&files).snapshot)
+    let (_, reading) = dunlin_source::read_directory(directory).map_err(|error| wrong(error.to_string()))?;
+    Ok(reading.snapshot)
 }
 
 fn declared_sites(snapshot: &Snapshot, directory: &std::path::Path) -> Result<(String, Vec<String>)> {
     // Sites that hold data come first: their ports are the first ones.
-    let holds_data = |site: &String| snapshot.providers.values().any(|provider| provider.spec.sites.contains_key(site));
+    let holds_data =
+        |site: &String| snapshot.providers.values().any(|provider| provider.spec.sites.contains_key(site));
     let declared = snapshot.lattice.as_ref().map(|lattice| {
         let mut sites: Vec<String> = lattice.spec.sites.keys().cloned().collect();
         sites.sort_by_key(|site| !holds_data(site));

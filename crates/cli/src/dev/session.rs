@@ -57,7 +57,8 @@ impl Session {
         let announcement = Announcement::write(&running(&world, &control, &token))?;
         let keys = Keys::listen();
         let conditions = BTreeSet::new();
-        let mut session = Self { world, screen, keys, orders, control, token, announcement, conditions, following: None };
+        let mut session =
+            Self { world, screen, keys, orders, control, token, announcement, conditions, following: None };
         session.wait_until_ready().await;
         Ok(session)
     }
@@ -67,7 +68,8 @@ impl Session {
     /// # Errors
     /// Signals cannot be listened to.
     pub(crate) async fn run(mut self) -> Result<ExitCode> {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         self.show_table();
         let mut tick = tokio::time::interval(TICK);
         loop {
@@ -100,7 +102,10 @@ impl Session {
             let Some(status) = self.world.status() else { return };
             let (ready, wanted) = counts(&status);
             let seen: usize = status.sites.values().map(|site| site.hosts.len()).sum();
-            let troubled = status.conditions.iter().any(|condition| condition.reason == "Failed" || condition.reason == "Invalid");
+            let troubled = status
+                .conditions
+                .iter()
+                .any(|condition| condition.reason == "Failed" || condition.reason == "Invalid");
             self.screen.set_live(format!("  {seen} hosts see each other, {ready} of {wanted} slots ready …"));
             if (wanted > 0 && ready >= wanted && seen == self.world.members().count()) || troubled {
                 return;
@@ -124,7 +129,11 @@ impl Session {
         let plan = self.world.plan();
         let mut lines = vec![String::new()];
         lines.extend(if sites.len() <= 2 { vec![sites.join("   ")] } else { sites });
-        let stores = self.world.status().map(|status| stores(&status, &plan.data.display().to_string())).unwrap_or_default();
+        let stores = self
+            .world
+            .status()
+            .map(|status| stores(&status, &plan.data.display().to_string()))
+            .unwrap_or_default();
         lines.push(format!(
             "{}{stores}     {} directory {}",
             screen::labelled("bus", "in this process"),
@@ -135,7 +144,9 @@ impl Session {
             (self.world.sites.first(), self.world.sites.last(), plan.code.get("todo"))
         {
             let (read, write) = (first.balancer.address().port(), last.balancer.address().port());
-            let text = format!("curl --json '{{\"title\":\"hi\"}}' localhost:{write}/api && curl localhost:{read}/api");
+            let text = format!(
+                "curl --json '{{\"title\":\"hi\"}}' localhost:{write}/api && curl localhost:{read}/api"
+            );
             lines.push(screen::labelled("try", &text));
         }
         lines.iter().for_each(|line| self.screen.line(line));
@@ -194,7 +205,9 @@ impl Session {
         let done = if order.verb == Verb::Kill { "killed" } else { "revived" };
         let answer = match outcome {
             Ok(hosts) if hosts.is_empty() => Ok(format!("nothing to do: {} is {done} already", order.target)),
-            Ok(hosts) => Ok(format!("{done} {}", hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))),
+            Ok(hosts) => {
+                Ok(format!("{done} {}", hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))
+            }
             Err(error) => Err(format!("{error:#}")),
         };
         if let Ok(text) = &answer {
@@ -208,10 +221,12 @@ impl Session {
     fn movable(&self) -> Option<(String, Vec<(String, u32)>)> {
         let status = self.world.status()?;
         let names = self.world.sites.iter().map(|site| site.name.clone());
-        let component = |name: &String| status.components.get(name).filter(|component| !component.routes.is_empty());
+        let component =
+            |name: &String| status.components.get(name).filter(|component| !component.routes.is_empty());
         let name = status.components.keys().find(|name| component(name).is_some())?;
         let counts = names.map(|site| {
-            let wanted = component(name).and_then(|found| found.sites.get(&site)).map_or(0, |count| count.wanted);
+            let wanted =
+                component(name).and_then(|found| found.sites.get(&site)).map_or(0, |count| count.wanted);
             (site, wanted)
         });
         Some((name.clone(), counts.collect()))
@@ -220,7 +235,11 @@ impl Session {
     /// Moves everything of the first routed component to the site after the first that has some of it.
     fn move_component(&mut self) -> Result<()> {
         let Some((component, counts)) = self.movable() else { return Ok(()) };
-        let total: u32 = counts.iter().map(|(_, wanted)| wanted).sum::<u32>().clamp(1, u32::try_from(self.world.plan().hosts)?);
+        let total: u32 = counts
+            .iter()
+            .map(|(_, wanted)| wanted)
+            .sum::<u32>()
+            .clamp(1, u32::try_from(self.world.plan().hosts)?);
         let from = counts.iter().position(|(_, wanted)| *wanted > 0).unwrap_or(0);
         let to = (from + 1) % counts.len();
         let changes: Vec<_> = counts
@@ -284,7 +303,8 @@ impl Session {
 }
 
 fn running(world: &World, control: &Server, token: &str) -> Running {
-    let directory = std::path::absolute(&world.plan().directory).unwrap_or_else(|_| world.plan().directory.clone());
+    let directory =
+        std::path::absolute(&world.plan().directory).unwrap_or_else(|_| world.plan().directory.clone());
     Running {
         process: std::process::id(),
         directory,
@@ -295,7 +315,9 @@ fn running(world: &World, control: &Server, token: &str) -> Running {
     }
 }
 
-async fn next_entry(following: &mut Option<(mpsc::Sender<Arc<Entry>>, mpsc::Receiver<Arc<Entry>>)>) -> Arc<Entry> {
+async fn next_entry(
+    following: &mut Option<(mpsc::Sender<Arc<Entry>>, mpsc::Receiver<Arc<Entry>>)>,
+) -> Arc<Entry> {
     match following {
         // The sender is kept beside the receiver, so it never ends by itself.
         Some((_, entries)) => match entries.recv().await {
@@ -315,7 +337,12 @@ fn stores(status: &Status, data: &str) -> String {
     let mut text = String::new();
     for (name, provider) in &status.providers {
         let at: Vec<_> = provider.open_at.iter().filter_map(|host| host.rsplit('/').next()).collect();
-        text.push_str(&format!("     {} {} at {} ({data})", styled(DIM, name), provider.backend, at.join(" ")));
+        text.push_str(&format!(
+            "     {} {} at {} ({data})",
+            styled(DIM, name),
+            provider.backend,
+            at.join(" ")
+        ));
     }
     text
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use dunlin_host::{Engine, HostConfig, images::Images};
 use dunlin_host::status::Status;
+use dunlin_host::{Engine, HostConfig, images::Images};
 use dunlin_lattice::memory::Network;
 use dunlin_manifest::HostId;
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ use crate::printer::WrongInput;
 pub(crate) struct World {
     plan: Plan,
     network: Network,
-    engine: Arc<Engine>,
+    engine: Engine,
     images: Images,
     /// The sites in the order of their ports.
     pub(crate) sites: Vec<Site>,
@@ -62,8 +62,11 @@ impl World {
                 .collect();
             sites.push(Site { name: name.clone(), balancer, places });
         }
-        let engine = Engine::new(dunlin_host::EngineConfig { cache: Some(plan.data.join("compiled")), ..Default::default() })
-            .context("cannot run WebAssembly on this machine")?;
+        let engine = Engine::new(dunlin_host::EngineConfig {
+            cache: Some(plan.data.join("compiled")),
+            ..Default::default()
+        })
+        .context("cannot run WebAssembly on this machine")?;
         let (network, images) = (Network::new(rand::random()), Images::new(plan.code.clone()));
         Ok(Self { plan, network, engine, images, sites, past: (0, 0) })
     }
@@ -101,7 +104,9 @@ impl World {
     pub(crate) fn kill(&mut self, target: &str) -> Result<Vec<HostId>> {
         let mut killed = Vec::new();
         for (site, place) in self.named(target)? {
-            let Some(place) = self.sites.get_mut(site).and_then(|site| site.places.get_mut(place)) else { continue };
+            let Some(place) = self.sites.get_mut(site).and_then(|site| site.places.get_mut(place)) else {
+                continue;
+            };
             if let Some(member) = place.member.take() {
                 let (requests, failures) = member.requests();
                 self.past = (self.past.0 + requests, self.past.1 + failures);
@@ -134,7 +139,9 @@ impl World {
 
     /// Requests at all sites since the start, and failures.
     pub(crate) fn requests(&self) -> (u64, u64) {
-        self.members().map(|(_, member)| member.requests()).fold(self.past, |sum, more| (sum.0 + more.0, sum.1 + more.1))
+        self.members()
+            .map(|(_, member)| member.requests())
+            .fold(self.past, |sum, more| (sum.0 + more.0, sum.1 + more.1))
     }
 
     /// Drains and stops everything.
@@ -147,21 +154,23 @@ impl World {
     async fn start(&self, id: HostId) -> Result<Member> {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let config = HostConfig {
+            lattice: self.plan.lattice.clone(),
             listen: loopback,
             admin: loopback,
             state: self.plan.data.join(&id.host),
             secrets: self.plan.secrets.clone(),
             images: self.images.clone(),
-            engine: Arc::clone(&self.engine),
+            engine: self.engine.clone(),
             labels: Default::default(),
             memory: 4 << 30,
-            weight: 1,
+            weight: 100,
             stand_ins: true,
+            first: id.host.ends_with("-1"),
             grace: GRACE,
             linger: Duration::from_millis(300),
             id: id.clone(),
         };
-        Member::start(config, self.network.bus(id), self.plan.directory.clone()).await
+        Member::start(config, self.network.bus(&id), self.plan.directory.clone()).await
     }
 
     fn place(&mut self, id: &HostId) -> Option<&mut Place> {
@@ -170,14 +179,25 @@ impl World {
 
     /// Indices of the places that `target` names.
     fn named(&self, target: &str) -> Result<Vec<(usize, usize)>> {
-        let matches = |place: &Place| target.is_empty() || [&place.id.site, &place.id.host, &place.id.to_string()].contains(&&target.to_owned());
+        let matches = |place: &Place| {
+            target.is_empty()
+                || [&place.id.site, &place.id.host, &place.id.to_string()].contains(&&target.to_owned())
+        };
         let mut found = Vec::new();
         for (site, places) in self.sites.iter().enumerate() {
-            found.extend((0..places.places.len()).filter(|place| places.places.get(*place).is_some_and(&matches)).map(|place| (site, place)));
+            found.extend(
+                (0..places.places.len())
+                    .filter(|place| places.places.get(*place).is_some_and(&matches))
+                    .map(|place| (site, place)),
+            );
         }
         if found.is_empty() {
             let sites: Vec<_> = self.sites.iter().map(|site| site.name.as_str()).collect();
-            return Err(WrongInput(format!("no site or host {target:?}; the sites are {}", sites.join(", "))).into());
+            return Err(WrongInput(format!(
+                "no site or host {target:?}; the sites are {}",
+                sites.join(", ")
+            ))
+            .into());
         }
         Ok(found)
     }

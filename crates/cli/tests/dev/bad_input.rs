@@ -99,7 +99,11 @@ fn requests_that_make_no_sense_get_a_sensible_status() {
             Err(error) => assert_eq!(expected, 413, "{method} {path}: {error}"),
         }
     }
-    assert_eq!(get(&format!("{site}/api")).unwrap().body.trim(), "[]", "nothing was stored, nothing is broken");
+    assert_eq!(
+        get(&format!("{site}/api")).unwrap().body.trim(),
+        "[]",
+        "nothing was stored, nothing is broken"
+    );
 }
 
 #[test]
@@ -112,7 +116,12 @@ fn a_store_that_is_damaged_is_said_and_left_as_it_is() {
     let files: Vec<_> = std::fs::read_dir(todo)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                std::fs::read_to_string(&path).unwrap(),
+            )
+        })
         .collect();
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
     let arguments = ["--data", data.path().to_str().unwrap()];

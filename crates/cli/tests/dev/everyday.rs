@@ -14,7 +14,8 @@ fn two_sites_share_their_todos() {
     post(&format!("{gcp}/api"), r#"{"title":"from gcp"}"#).unwrap();
     for site in [&gcp, &aws] {
         let list = get(&format!("{site}/api")).unwrap().json();
-        let titles: Vec<_> = list.as_array().unwrap().iter().map(|todo| todo["title"].as_str().unwrap()).collect();
+        let titles: Vec<_> =
+            list.as_array().unwrap().iter().map(|todo| todo["title"].as_str().unwrap()).collect();
         assert_eq!(titles, ["from aws", "from gcp"]);
     }
     let page = get(&format!("{aws}/")).unwrap();

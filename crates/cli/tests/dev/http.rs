@@ -18,7 +18,8 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        let line = self.head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
+        let line =
+            self.head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
         Some(line.split_once(':')?.1.trim())
     }
 }
@@ -54,7 +55,8 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
     let rest = &bytes[end + 4..];
     let lower = head.to_ascii_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let length =
+        lower.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     let body = match length {
         Some(length) => rest.get(..length)?.to_vec(),
         None if lower.contains("transfer-encoding: chunked") => unchunk(rest)?,

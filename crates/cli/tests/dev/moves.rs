@@ -21,7 +21,13 @@ fn a_move_under_requests_fails_none() {
         world.wait_for("more requests", || (traffic.count() > count + 50).then_some(()));
     }
     let tally = traffic.stop();
-    assert!(tally.failures.is_empty(), "{} of {} failed: {:#?}", tally.failures.len(), tally.well, tally.failures);
+    assert!(
+        tally.failures.is_empty(),
+        "{} of {} failed: {:#?}",
+        tally.failures.len(),
+        tally.well,
+        tally.failures
+    );
     tally.check_list(&addresses[0]);
     let text = std::fs::read_to_string(world.manifests.join("todo.yaml")).unwrap();
     assert!(text.contains('#'), "comments stay:\n{text}");

@@ -69,7 +69,12 @@ impl World {
         let files: Vec<_> = std::fs::read_dir(manifests)
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()))
+            .map(|path| {
+                (
+                    path.file_name().unwrap().to_string_lossy().into_owned(),
+                    std::fs::read_to_string(&path).unwrap(),
+                )
+            })
             .collect();
         let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
         let world = Self::start(&files, &[("todo", "todo")], arguments);
@@ -97,7 +102,8 @@ impl World {
     pub fn admin(&self, host: &str) -> String {
         let announced = self.announced().unwrap();
         let hosts = announced["hosts"].as_array().unwrap().clone();
-        let found = hosts.iter().find(|entry| entry[0]["host"] == host).unwrap_or_else(|| panic!("no host {host}"));
+        let found =
+            hosts.iter().find(|entry| entry[0]["host"] == host).unwrap_or_else(|| panic!("no host {host}"));
         format!("http://{}", found[1].as_str().unwrap())
     }
 
@@ -164,7 +170,10 @@ impl World {
                 let left = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
                 let announcements = std::fs::read_dir(self.folder.path().join("dunlin")).unwrap().count();
                 assert_eq!(announcements, 0, "the announcement is left");
-                return (status.code(), left.filter(|name| name != "manifests" && name != "dunlin").collect());
+                return (
+                    status.code(),
+                    left.filter(|name| name != "manifests" && name != "dunlin").collect(),
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -61,7 +61,9 @@ impl Routes {
                     let kept = owners.filter(|owner| **owner != new.component && alive.contains(&***owner));
                     new.before = kept.take(REMEMBERED).cloned().collect();
                 }
-                None if alive.contains(&*old.component) && !snapshot.components.contains_key(&*old.component) => {
+                None if alive.contains(&*old.component)
+                    && !snapshot.components.contains_key(&*old.component) =>
+                {
                     declared.insert(key, old.clone());
                 }
                 None => {}
@@ -74,7 +76,8 @@ impl Routes {
                 None => routes.any.push(route),
             }
         }
-        let longest_first = |list: &mut Vec<Route>| list.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+        let longest_first =
+            |list: &mut Vec<Route>| list.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
         routes.named.values_mut().for_each(longest_first);
         longest_first(&mut routes.any);
         routes
@@ -100,7 +103,8 @@ impl Routes {
     }
 
     fn all(&self) -> impl Iterator<Item = (Option<&str>, &Route)> {
-        let named = self.named.iter().flat_map(|(name, list)| list.iter().map(|route| (Some(name.as_str()), route)));
+        let named =
+            self.named.iter().flat_map(|(name, list)| list.iter().map(|route| (Some(name.as_str()), route)));
         named.chain(self.any.iter().map(|route| (None, route)))
     }
 }

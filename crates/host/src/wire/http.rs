@@ -35,6 +35,12 @@ struct ResponseHead {
 }
 
 #[derive(Clone, PartialEq, Message)]
+struct Trailers {
+    #[prost(message, repeated, tag = "1")]
+    headers: Vec<Header>,
+}
+
+#[derive(Clone, PartialEq, Message)]
 struct Header {
     #[prost(string, tag = "1")]
     name: String,
@@ -56,7 +62,8 @@ pub(crate) enum HeadError {
 /// Writes a request's head down.
 pub(crate) fn encode_request(head: &request::Parts) -> Bytes {
     let authority = head.uri.authority().map(ToString::to_string);
-    let from_header = || head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+    let from_header =
+        || head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
     let message = RequestHead {
         method: head.method.as_str().to_owned(),
         scheme: head.uri.scheme_str().unwrap_or("http").to_owned(),
@@ -98,10 +105,26 @@ pub(crate) fn encode_response(head: &response::Parts) -> Bytes {
 pub(crate) fn decode_response(bytes: Bytes) -> Result<response::Parts, HeadError> {
     let message = ResponseHead::decode(bytes)?;
     // A number that is no u16 is no status either; 0 is refused below.
-    let status = StatusCode::from_u16(u16::try_from(message.status).unwrap_or(0)).map_err(http::Error::from)?;
+    let status =
+        StatusCode::from_u16(u16::try_from(message.status).unwrap_or(0)).map_err(http::Error::from)?;
     let (mut parts, ()) = http::Response::builder().status(status).body(())?.into_parts();
     decode_headers(message.headers, &mut parts.headers)?;
     Ok(parts)
+}
+
+/// Writes trailers down.
+pub(crate) fn encode_trailers(trailers: &HeaderMap) -> Bytes {
+    Trailers { headers: encode_headers(trailers) }.encode_to_vec().into()
+}
+
+/// Reads trailers; the inverse of [`encode_trailers`].
+///
+/// # Errors
+/// What came are no headers.
+pub(crate) fn decode_trailers(bytes: Bytes) -> Result<HeaderMap, HeadError> {
+    let mut trailers = HeaderMap::new();
+    decode_headers(Trailers::decode(bytes)?.headers, &mut trailers)?;
+    Ok(trailers)
 }
 
 fn encode_headers(headers: &HeaderMap) -> Vec<Header> {
@@ -150,8 +173,11 @@ mod tests {
     #[test]
     fn what_is_no_head_is_refused() {
         assert!(decode_request(Bytes::from_static(b"\xff\xff")).is_err());
-        let message = RequestHead { method: "G T".into(), path_and_query: "/".into(), ..RequestHead::default() };
+        let message =
+            RequestHead { method: "G T".into(), path_and_query: "/".into(), ..RequestHead::default() };
         assert!(decode_request(message.encode_to_vec().into()).is_err());
-        assert!(decode_response(ResponseHead { status: 70_000, headers: vec![] }.encode_to_vec().into()).is_err());
+        assert!(
+            decode_response(ResponseHead { status: 70_000, headers: vec![] }.encode_to_vec().into()).is_err()
+        );
     }
 }

@@ -96,7 +96,9 @@ impl Operation {
                 values.string(key);
                 values.bytes(value);
             }
-            Self::ListKeys { cursor, .. } => values.option(cursor.as_ref(), |values, cursor| values.string(cursor)),
+            Self::ListKeys { cursor, .. } => {
+                values.option(cursor.as_ref(), |values, cursor| values.string(cursor))
+            }
             Self::Increment { key, delta, .. } => {
                 values.string(key);
                 values.s64(*delta);
@@ -138,9 +140,10 @@ impl Operation {
                 new: values.bytes()?,
             },
             "keyvalue-get-many" => Self::GetMany { bucket, keys: values.list(Reader::string)? },
-            "keyvalue-set-many" => {
-                Self::SetMany { bucket, pairs: values.list(|values| Ok((values.string()?, values.bytes()?)))? }
-            }
+            "keyvalue-set-many" => Self::SetMany {
+                bucket,
+                pairs: values.list(|values| Ok((values.string()?, values.bytes()?)))?,
+            },
             "keyvalue-delete-many" => Self::DeleteMany { bucket, keys: values.list(Reader::string)? },
             _ => return Err(Malformed("no such function")),
         };
@@ -215,7 +218,9 @@ pub(crate) fn encode_outcome(outcome: &Result<Outcome, Error>) -> Bytes {
                 }
                 Outcome::Values(list) => {
                     values.u8(7);
-                    values.list(list, |values, value| values.option(value.as_ref(), |values, value| values.bytes(value)));
+                    values.list(list, |values, value| {
+                        values.option(value.as_ref(), |values, value| values.bytes(value))
+                    });
                 }
             }
         }
@@ -245,7 +250,10 @@ pub(crate) fn decode_outcome(bytes: Bytes) -> Result<Result<Outcome, Error>, Mal
             0 => Outcome::Done,
             1 => Outcome::Value(values.option(Reader::bytes)?),
             2 => Outcome::There(values.u8()? != 0),
-            3 => Outcome::Page(Page { keys: values.list(Reader::string)?, cursor: values.option(Reader::string)? }),
+            3 => Outcome::Page(Page {
+                keys: values.list(Reader::string)?,
+                cursor: values.option(Reader::string)?,
+            }),
             4 => Outcome::Sum(values.s64()?),
             5 => Outcome::Swap(Swap::Swapped),
             6 => Outcome::Swap(Swap::Changed(values.option(Reader::bytes)?)),
@@ -276,7 +284,12 @@ mod tests {
             Operation::Set { bucket: bucket.clone(), key: key.clone(), value: bytes.clone() },
             Operation::ListKeys { bucket: bucket.clone(), cursor: Some("c".into()) },
             Operation::Increment { bucket: bucket.clone(), key: key.clone(), delta: i64::MIN },
-            Operation::CompareAndSwap { bucket: bucket.clone(), key: key.clone(), expected: None, new: bytes.clone() },
+            Operation::CompareAndSwap {
+                bucket: bucket.clone(),
+                key: key.clone(),
+                expected: None,
+                new: bytes.clone(),
+            },
             Operation::SetMany { bucket: bucket.clone(), pairs: vec![(key.clone(), bytes.clone())] },
             Operation::GetMany { bucket, keys: vec![key; 3] },
         ] {

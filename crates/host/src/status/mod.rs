@@ -2,9 +2,13 @@
 //!
 //! Status decides nothing; it is what this host sees.
 
+mod assemble;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::assemble::{assemble, set_gauges};
 
 /// The lattice as one host sees it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,99 @@
+//! The admin port: health, metrics, status, logs. It only reads; nothing here changes what runs.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dunlin_providers::logging::{Entry, Followed};
+use futures::StreamExt;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+
+use crate::host::Shared;
+use crate::ingress::ResponseBody;
+
+/// Records that `/v1/logs` begins with.
+const TAIL: usize = 1000;
+
+/// Answers one request to the admin port.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    _: SocketAddr,
+) -> Response<ResponseBody> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "the admin port only reads\n".into());
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/healthz" => text(StatusCode::OK, "ok\n".into()),
+        "/readyz" if shared.is_ready() => text(StatusCode::OK, "ready\n".into()),
+        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n".into()),
+        "/metrics" => match shared.metrics_text() {
+            Ok(metrics) => typed(StatusCode::OK, "text/plain; version=0.0.4", metrics.into()),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        },
+        "/v1/status" => match serde_json::to_vec(&shared.status()) {
+            Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        },
+        "/v1/logs" => logs(&shared, request.uri().query().unwrap_or_default()),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "there is /healthz, /readyz, /metrics, /v1/status and /v1/logs (?component=NAME, ?follow=true)\n"
+                .into(),
+        ),
+    }
+}
+
+/// One JSON object a line.
+fn logs(shared: &Shared, query: &str) -> Response<ResponseBody> {
+    let query: HashMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let component = query.get("component").map(|name| (*name).to_owned());
+    let wanted = move |origin: &dunlin_providers::logging::Origin| {
+        component.as_deref().is_none_or(|component| component == &*origin.component)
+    };
+    let log = shared.log();
+    if query.get("follow") != Some(&"true") {
+        let lines: Vec<u8> = log.tail(TAIL, wanted).iter().flat_map(|entry| line(entry)).collect();
+        return typed(StatusCode::OK, "application/x-ndjson", lines.into());
+    }
+    let (tail, coming) = log.follow(TAIL, wanted);
+    let tail = futures::stream::iter(tail.into_iter().map(|entry| Bytes::from(line(&entry))));
+    let coming = futures::stream::unfold(coming, |mut coming| async move {
+        loop {
+            match coming.next().await? {
+                Followed::Entry(entry) => return Some((Bytes::from(line(&entry)), coming)),
+                Followed::Missed(count) => tracing::debug!(count, "a reader of the log is too slow"),
+            }
+        }
+    });
+    let frames = tail.chain(coming).map(|line| Ok::<_, std::convert::Infallible>(Frame::data(line)));
+    let body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
+    with_type(Response::new(body), "application/x-ndjson")
+}
+
+fn line(entry: &Entry) -> Vec<u8> {
+    // Strings and numbers: this cannot fail, and a line that is missing would be no harm.
+    let mut line = serde_json::to_vec(entry).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+fn text(status: StatusCode, text: String) -> Response<ResponseBody> {
+    typed(status, "text/plain; charset=utf-8", text.into())
+}
+
+fn typed(status: StatusCode, kind: &'static str, bytes: Bytes) -> Response<ResponseBody> {
+    let mut response = Response::new(Full::new(bytes).map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = status;
+    with_type(response, kind)
+}
+
+fn with_type(mut response: Response<ResponseBody>, kind: &'static str) -> Response<ResponseBody> {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,63 @@
+//! This host's calls over the lattice: connections of their own, apart from presence.
+
+use std::sync::Arc;
+
+use dunlin_lattice::presence::Presence;
+use dunlin_lattice::subjects::Subjects;
+use dunlin_lattice::{
+    Bus, CallClient, CallError, CallServer, CallSettings, Candidate, Connection, Place, Reply, Request, Serve,
+};
+use dunlin_manifest::HostId;
+use tokio::time::Instant;
+
+use crate::directory::Replica;
+use crate::error::HostError;
+
+/// Makes and takes calls.
+pub(crate) struct Calls {
+    id: HostId,
+    subjects: Subjects,
+    client: CallClient,
+    serving: Arc<dyn Connection>,
+}
+
+impl Calls {
+    /// Opens the connections.
+    ///
+    /// # Errors
+    /// The bus refuses, or the lattice's name cannot be part of a subject.
+    pub(crate) async fn connect(id: &HostId, lattice: &str, bus: &dyn Bus) -> Result<Self, HostError> {
+        let subjects = Subjects::new(lattice).ok_or_else(|| HostError::LatticeName(lattice.to_owned()))?;
+        let calling = bus.connect("calls").await?;
+        let serving = bus.connect("serving").await?;
+        let client =
+            CallClient::start(vec![calling], subjects.clone(), id.clone(), CallSettings::default()).await;
+        Ok(Self { id: id.clone(), subjects, client, serving })
+    }
+
+    /// Starts to take calls. They are answered until the server is dropped.
+    pub(crate) async fn serve(&self, presence: &Presence, service: Arc<dyn Serve>) -> CallServer {
+        let (subjects, id) = (self.subjects.clone(), self.id.clone());
+        let settings = CallSettings::default();
+        CallServer::start(Arc::clone(&self.serving), subjects, id, presence.own_clock(), service, settings)
+            .await
+    }
+
+    /// Asks one of `replicas`, and further ones as far as the routing table allows.
+    pub(crate) async fn call(&self, replicas: &[Replica], request: Request) -> Result<Reply, CallError> {
+        let now = Instant::now();
+        let candidates: Vec<_> = replicas.iter().map(|replica| self.candidate(replica, now)).collect();
+        self.client.call(&candidates, request).await
+    }
+
+    fn candidate(&self, replica: &Replica, now: Instant) -> Candidate {
+        let place = if replica.host.site == self.id.site { Place::OwnSite } else { Place::OtherSite };
+        Candidate {
+            host: Arc::clone(&replica.host),
+            place,
+            ready: replica.ready,
+            unseen_for: now.saturating_duration_since(replica.last_beat),
+            clock: replica.clock,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The host's own loops: what the source says, what the lattice looks like, what is to be remembered.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dunlin_agent::{HostFacts, LatticeView};
+use dunlin_manifest::Snapshot;
+use dunlin_placement::Desired;
+use dunlin_source::{LastGood, State};
+use tokio::sync::watch;
+
+use crate::desired::{LOOK_AGAIN, Resolver};
+use crate::directory::Directory;
+use crate::host::Shared;
+use crate::ingress::Routes;
+use crate::status::Condition;
+
+/// Turns what the source says into what the agent wants, and opens the stores that go with it.
+pub(crate) struct Source {
+    pub(crate) source: watch::Receiver<State>,
+    pub(crate) resolver: Resolver,
+    pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
+    pub(crate) desired: watch::Sender<Option<Desired>>,
+    pub(crate) facts: watch::Sender<HostFacts>,
+}
+
+/// How often the picture of the lattice is looked at for something new.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Source {
+    pub(crate) async fn run(mut self, shared: Arc<Shared>) {
+        loop {
+            let state = self.source.borrow_and_update().clone();
+            let snapshot = Arc::clone(&state.snapshot);
+            self.snapshot.send_if_modified(|now| *std::mem::replace(now, Arc::clone(&snapshot)) != *snapshot);
+            // Stores are opened even while the source cannot be read: the last good state is enough for that.
+            shared.stores.follow(&snapshot).await;
+            self.tell(&state, &shared);
+            if state.read {
+                let desired = resolve(&self.resolver, state.revision.clone(), snapshot).await;
+                self.desired.send_if_modified(|now| {
+                    let new = now.as_ref() != desired.as_ref();
+                    *now = desired;
+                    new
+                });
+            }
+            // Also without news from the source: a file that stands in for an image may have been built anew.
+            match tokio::time::timeout(LOOK_AGAIN, self.source.changed()).await {
+                Ok(Err(_)) => return,
+                Ok(Ok(())) | Err(_) => {}
+            }
+        }
+    }
+
+    fn tell(&self, state: &State, shared: &Shared) {
+        let mut conditions: Vec<Condition> = shared.stores.troubles().to_vec();
+        conditions.extend(source_conditions(state));
+        let details = serde_json::to_value(&conditions).unwrap_or_default();
+        let facts = HostFacts { providers: shared.stores.names(), details };
+        self.facts.send_if_modified(|now| {
+            let new = *now != facts;
+            *now = facts;
+            new
+        });
+    }
+}
+
+/// What the source has to say about manifests, as conditions.
+fn source_conditions(state: &State) -> Vec<Condition> {
+    let mistakes = state.mistakes.iter().map(|mistake| Condition {
+        object: mistake.object.as_ref().map(object_name).unwrap_or_default(),
+        reason: "Invalid".into(),
+        message: mistake.to_string(),
+    });
+    let others = state.conditions.iter().map(|condition| Condition {
+        object: String::new(),
+        reason: match condition {
+            dunlin_source::Condition::HeldEmpty => "HeldEmpty",
+            dunlin_source::Condition::NoLattice => "NoLattice",
+            dunlin_source::Condition::Unreadable(_) => "SourceUnreadable",
+        }
+        .into(),
+        message: condition.to_string(),
+    });
+    mistakes.chain(others).collect()
+}
+
+/// `component/todo` for `WasmComponent/todo`, as commands name objects.
+pub(crate) fn object_name(object: &dunlin_manifest::ObjectReference) -> String {
+    let kind = match object.kind {
+        dunlin_manifest::Kind::Lattice => "lattice",
+        dunlin_manifest::Kind::WasmComponent => "component",
+        dunlin_manifest::Kind::WasmProvider => "provider",
+    };
+    format!("{kind}/{}", object.name)
+}
+
+async fn resolve(resolver: &Resolver, revision: String, snapshot: Arc<Snapshot>) -> Option<Desired> {
+    let resolver = resolver.clone();
+    let resolving = tokio::task::spawn_blocking(move || resolver.desired(&revision, &snapshot));
+    resolving.await.inspect_err(|error| tracing::error!(%error, "resolving the manifests broke")).ok()
+}
+
+/// What a host that starts again wanted when it stopped.
+pub(crate) async fn last_good(resolver: &Resolver, past: Option<&LastGood>) -> Option<Desired> {
+    let past = past?;
+    resolve(resolver, past.revision.clone(), Arc::clone(&past.snapshot)).await
+}
+
+/// Keeps directory and routes in step with the picture of the lattice and the manifests.
+pub(crate) async fn picture(shared: Arc<Shared>) {
+    let mut seen: Option<(Arc<LatticeView>, Arc<Snapshot>)> = None;
+    let mut was_ready = false;
+    loop {
+        let (view, snapshot) = (shared.view.load_full(), Arc::clone(&shared.snapshot.borrow()));
+        let same = seen.as_ref().is_some_and(|(old_view, old_snapshot)| {
+            Arc::ptr_eq(old_view, &view) && Arc::ptr_eq(old_snapshot, &snapshot)
+        });
+        if !same {
+            let directory = Directory::of(&view);
+            let routes = Routes::build(&snapshot, &shared.routes.load(), &directory.alive);
+            if **shared.routes.load() != routes {
+                shared.routes.store(Arc::new(routes));
+            }
+            shared.directory.store(Arc::new(directory));
+            // Requests may come once this host knows what there is; a drain takes that back for good.
+            let me = view.hosts.get(&shared.id).and_then(|entry| entry.state.as_ref());
+            if !was_ready && me.is_some_and(|state| state.confirmed && !state.draining) {
+                was_ready = true;
+                shared.ready.store(true, Ordering::Release);
+            }
+            seen = Some((view, snapshot));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Keeps on disk what a restart needs: the last good state and what ran.
+pub(crate) async fn remember(
+    folder: PathBuf,
+    shared: Arc<Shared>,
+    mut ran: watch::Receiver<BTreeSet<String>>,
+) {
+    let mut snapshots = shared.snapshot.clone();
+    loop {
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let running = ran.borrow_and_update().clone();
+        if !snapshot.components.is_empty() || !running.is_empty() {
+            let revision = shared.revision();
+            let (folder, good) = (folder.clone(), LastGood { revision, snapshot, ran: running });
+            let saved = tokio::task::spawn_blocking(move || good.save(&folder)).await;
+            if let Ok(Err(error)) = saved {
+                tracing::warn!(%error, "the last good state cannot be kept; a restart would not know it");
+            }
+        }
+        tokio::select! {
+            changed = snapshots.changed() => if changed.is_err() { return },
+            changed = ran.changed() => if changed.is_err() { return },
+        }
+    }
+}

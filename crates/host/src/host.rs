@@ -1,0 +1,258 @@
+//! The host's life: build, run, drain. What the parts do is in their own files; here they are joined.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dunlin_agent::{Agent, AgentConfig, AgentHandle, HostFacts, LatticeView, SlotTable};
+use dunlin_lattice::{Bus, CallServer};
+use dunlin_manifest::{HostId, Snapshot};
+use dunlin_providers::logging::LogBuffer;
+use dunlin_source::{DirectorySource, LastGood, SecretFiles, Source as _};
+use http::HeaderValue;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::admin;
+use crate::calls::Calls;
+use crate::config::HostConfig;
+use crate::desired::Resolver;
+use crate::directory::Directory;
+use crate::error::HostError;
+use crate::follow;
+use crate::ingress::{self, Routes};
+use crate::links::Links;
+use crate::metrics::Metrics;
+use crate::serve::Service;
+use crate::server::{Server, ServerOptions};
+use crate::slots::{HostSlot, Launcher};
+use crate::status::{self, Status};
+use crate::stores::Stores;
+
+/// What every request may read. Swapped in whole pieces; nothing in it is locked on the way of a request.
+pub(crate) struct Shared {
+    pub(crate) id: HostId,
+    pub(crate) lattice: String,
+    pub(crate) served_by: HeaderValue,
+    pub(crate) metrics: Metrics,
+    pub(crate) snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) routes: Arc<ArcSwap<Routes>>,
+    pub(crate) directory: Arc<ArcSwap<Directory>>,
+    pub(crate) slots: Arc<ArcSwap<SlotTable<HostSlot>>>,
+    pub(crate) view: Arc<ArcSwap<LatticeView>>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) log: Arc<LogBuffer>,
+    pub(crate) stand_ins: bool,
+    /// Whether this host's own picture is complete enough to take requests, and it is not draining.
+    pub(crate) ready: AtomicBool,
+}
+
+/// A running host. Dropping it ends it at once, as a crash would; [`Host::drain`] ends it well.
+pub struct Host {
+    shared: Arc<Shared>,
+    agent: AgentHandle<HostSlot>,
+    ingress: Server,
+    admin: Server,
+    linger: Duration,
+    _serving: CallServer,
+    _tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Host {
+    /// Starts a host that follows the manifests in `directory`. Returns once it listens; components come as they can.
+    ///
+    /// # Errors
+    /// See [`HostError`].
+    pub async fn start(config: HostConfig, bus: Arc<dyn Bus>, directory: &Path) -> Result<Self, HostError> {
+        let metrics = Metrics::new()?;
+        let log = LogBuffer::new(Default::default());
+        let ingress_listener = listen(config.listen, "requests").await?;
+        let admin_listener = listen(config.admin, "admin").await?;
+        let past = LastGood::load(&config.state).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the last good state cannot be read; starting without a past");
+            None
+        });
+        let resolver =
+            Resolver { images: config.images.clone(), secrets: config.secrets.clone().map(SecretFiles::new) };
+        let source = Box::new(DirectorySource::new(directory)).start(past.clone()).await?;
+
+        let (snapshot_sender, snapshot) =
+            watch::channel(past.as_ref().map(|past| Arc::clone(&past.snapshot)).unwrap_or_default());
+        let (desired_sender, desired) = watch::channel(None);
+        let (facts_sender, facts) = watch::channel(HostFacts::default());
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
+        let stores = Arc::new(Stores::new(
+            config.id.clone(),
+            config.state.join("stores"),
+            config.first,
+            config.stand_ins,
+        ));
+        let calls = Arc::new(Calls::connect(&config.id, &config.lattice, bus.as_ref()).await?);
+        let links = Arc::new(Links::new(Arc::clone(&calls), Arc::clone(&stores), Arc::clone(&directory)));
+
+        let launcher = Arc::new(Launcher {
+            id: config.id.clone(),
+            engine: config.engine.clone(),
+            resolver: resolver.clone(),
+            snapshot: snapshot.clone(),
+            links: Arc::clone(&links),
+            log: Arc::clone(&log),
+        });
+        let agent_config = AgentConfig {
+            labels: config.labels.clone(),
+            weight: config.weight,
+            ran: past.as_ref().map(|past| past.ran.clone()).unwrap_or_default(),
+            last_good: follow::last_good(&resolver, past.as_ref()).await,
+            ..AgentConfig::new(config.id.clone(), config.lattice.clone(), config.memory)
+        };
+        let presence_connection = bus.connect("presence").await?;
+        let agent = Agent::start(agent_config, launcher, presence_connection, desired, facts)?;
+
+        let shared = Arc::new(Shared {
+            served_by: ingress::served_by(&config.id),
+            id: config.id.clone(),
+            lattice: config.lattice.clone(),
+            metrics: metrics.clone(),
+            snapshot,
+            routes: Arc::default(),
+            directory,
+            slots: agent.slots(),
+            view: agent.view(),
+            calls: Arc::clone(&calls),
+            stores: Arc::clone(&stores),
+            log,
+            stand_ins: config.stand_ins,
+            ready: AtomicBool::new(false),
+        });
+        links.know_host(&shared);
+        let following = follow::Source {
+            source,
+            resolver,
+            snapshot: snapshot_sender,
+            desired: desired_sender,
+            facts: facts_sender,
+        };
+        let tasks = vec![
+            spawn(following.run(Arc::clone(&shared))),
+            spawn(follow::picture(Arc::clone(&shared))),
+            spawn(follow::remember(config.state.clone(), Arc::clone(&shared), agent.ran())),
+        ];
+        let serving = calls.serve(agent.presence(), Arc::new(Service { shared: Arc::clone(&shared) })).await;
+
+        let options = ServerOptions { gauge: Some(metrics.connections.clone()), ..ServerOptions::default() };
+        let answering = Arc::clone(&shared);
+        let ingress = Server::start(ingress_listener, options, move |request, _| {
+            ingress::serve(Arc::clone(&answering), request)
+        });
+        let ingress = ingress.map_err(HostError::Listener)?;
+        let telling = Arc::clone(&shared);
+        let options = ServerOptions { connections: 256, ..ServerOptions::default() };
+        let admin = Server::start(admin_listener, options, move |request, peer| {
+            admin::serve(Arc::clone(&telling), request, peer)
+        });
+        let admin = admin.map_err(HostError::Listener)?;
+        tracing::info!(host = %config.id, requests = %ingress.address(), admin = %admin.address(), "host runs");
+        Ok(Self { shared, agent, ingress, admin, linger: config.linger, _serving: serving, _tasks: tasks })
+    }
+
+    /// Where requests come in.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.ingress.address()
+    }
+
+    /// Where health, metrics, status and logs are.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Whether requests should be sent here.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.is_ready()
+    }
+
+    /// What this host sees of the lattice.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// What its components log.
+    #[must_use]
+    pub fn log(&self) -> Arc<LogBuffer> {
+        self.shared.log()
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Ends the host without harm: it is no longer ready, still accepts for a while so that whoever spreads the load
+    /// can notice, lets its slots leave when others have promised to stay, finishes what runs, and stops. Takes at
+    /// most about `grace`.
+    pub async fn drain(self, grace: Duration) {
+        self.shared.ready.store(false, Ordering::Release);
+        self.ingress.ask_clients_to_leave();
+        tokio::join!(tokio::time::sleep(self.linger.min(grace)), self.agent.drain(grace));
+        if !self.ingress.finish(grace).await {
+            tracing::warn!("requests were cut off: they took longer than the grace period");
+        }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Host").field("id", &self.shared.id).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn log(&self) -> Arc<LogBuffer> {
+        Arc::clone(&self.log)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        status::assemble(self)
+    }
+
+    /// Metrics as text; gauges that follow the picture are set now.
+    pub(crate) fn metrics_text(&self) -> Result<String, prometheus::Error> {
+        status::set_gauges(self);
+        self.metrics.text()
+    }
+
+    /// The revision that this host follows, as far as it has read it.
+    pub(crate) fn revision(&self) -> String {
+        let view = self.view.load();
+        let me = view.hosts.get(&self.id).and_then(|entry| entry.state.as_ref());
+        me.and_then(|state| state.revision.clone()).unwrap_or_default()
+    }
+
+    /// The longest that a request to `component` may take, as its manifest says.
+    pub(crate) fn request_timeout(&self, component: &str) -> Duration {
+        let timeout =
+            self.snapshot.borrow().components.get(component).map(|object| object.spec.timeouts.request);
+        timeout.unwrap_or_else(|| dunlin_manifest::Timeouts::default().request)
+    }
+}
+
+async fn listen(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, HostError> {
+    TcpListener::bind(address).await.map_err(|error| HostError::Address { address, purpose, error })
+}
+
+fn spawn(future: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(future))
+}

@@ -1,0 +1,89 @@
+//! A request that another host answers: one forward, never a second.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dunlin_lattice::{CallError, Executed, Request as Call, Safety};
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::time::Instant;
+
+use super::body::{ResponseBody, from_lattice, to_lattice};
+use super::respond;
+use crate::directory::Replica;
+use crate::host::Shared;
+use crate::wire::http::{HANDLE, decode_response, encode_request};
+
+/// The body of a request that goes on.
+pub(super) type RequestBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// Hosts that may answer for this one: any if the route allows it, else those of this site.
+pub(super) fn candidates(shared: &Shared, component: &str, remote: bool) -> Vec<Replica> {
+    let directory = shared.directory.load();
+    let replicas = directory.component(component).iter();
+    replicas.filter(|replica| remote || replica.host.site == shared.id.site).cloned().collect()
+}
+
+/// Sends the request to one of `candidates`, to others as far as the routing table allows, and its answer back.
+pub(super) async fn forward(
+    shared: &Arc<Shared>,
+    component: &Arc<str>,
+    candidates: Vec<Replica>,
+    request: Request<RequestBody>,
+    deadline: Instant,
+) -> Response<ResponseBody> {
+    if candidates.is_empty() {
+        return respond::unavailable(format!(
+            "no host that may answer has component {component:?} ready; try again soon"
+        ));
+    }
+    let (head, body) = request.into_parts();
+    let values = encode_request(&head);
+    let body = match tokio::time::timeout_at(deadline, to_lattice(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(reason)) => return respond::bad_request(format!("the request broke off: {reason}")),
+        Err(_) => return respond::too_late("the request did not arrive in time; nothing was executed"),
+    };
+    let call = Call {
+        target: component.to_string(),
+        function: HANDLE.to_owned(),
+        from_component: String::new(),
+        link: String::new(),
+        values,
+        body,
+        deadline,
+        safety: safety(&head.method),
+        traceparent: head.headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned),
+    };
+    let reply = match shared.calls.call(&candidates, call).await {
+        Ok(reply) => reply,
+        Err(error) => return explain(error, deadline),
+    };
+    shared.metrics.forwarded.with_label_values(&[&**component, reply.served_by.site.as_str()]).inc();
+    match decode_response(reply.values) {
+        Ok(head) => Response::from_parts(head, from_lattice(reply.body)),
+        Err(error) => {
+            respond::bad_gateway(format!("{} answered what cannot be sent on: {error}", reply.served_by))
+        }
+    }
+}
+
+/// Which methods do no harm when they are executed twice.
+fn safety(method: &Method) -> Safety {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Safety::Read,
+        _ => Safety::Write,
+    }
+}
+
+fn explain(error: CallError, deadline: Instant) -> Response<ResponseBody> {
+    let text = error.to_string();
+    match (&error, error.executed()) {
+        (CallError::DeadlinePassed, _) => respond::too_late(text),
+        (CallError::Refused { .. } | CallError::NotLinked { .. }, _) | (_, Executed::Yes) => {
+            respond::bad_gateway(text)
+        }
+        (_, Executed::No) => respond::unavailable(text),
+        (_, Executed::Unknown) => respond::unknown(text, Instant::now() >= deadline),
+    }
+}

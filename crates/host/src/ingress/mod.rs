@@ -1,0 +1,148 @@
+//! Where requests come in: finds the component, runs it here or forwards the request, and tells clients plainly when
+//! neither can be done.
+
+mod body;
+mod forward;
+mod respond;
+mod routes;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dunlin_runtime::{HandleError, RequestContext, Workload};
+use http::{HeaderValue, Request, Response};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+pub(crate) use self::body::{ResponseBody, from_lattice, to_lattice};
+pub(crate) use self::respond::failure;
+use self::routes::Route;
+pub(crate) use self::routes::Routes;
+use crate::host::Shared;
+
+/// The header that tells which host ran the component.
+pub(crate) const SERVED_BY: &str = "dunlin-served-by";
+
+/// Answers one request.
+pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<ResponseBody> {
+    let begun = Instant::now();
+    shared.metrics.all_requests.inc();
+    let routes = shared.routes.load();
+    let host = request.uri().authority().map(http::uri::Authority::as_str);
+    let host = host.or_else(|| request.headers().get(http::header::HOST)?.to_str().ok());
+    let Some(route) = routes.find(host, request.uri().path()) else {
+        return respond::no_route(host, request.uri().path());
+    };
+    let component = owner(&shared, route);
+    let response = answer(&shared, &component, route.remote, request, begun).await;
+    let status = response.status();
+    if let Some(reason) = response.extensions().get::<respond::Reason>() {
+        shared.metrics.failures.with_label_values(&[reason.0]).inc();
+    }
+    shared.metrics.requests.with_label_values(&[&*component, status.as_str()]).inc();
+    shared.metrics.request_seconds.with_label_values(&[&*component]).observe(begun.elapsed().as_secs_f64());
+    response
+}
+
+/// The component that has the route now: the one that Git names, or, until that has a ready slot, one that had it before.
+fn owner(shared: &Shared, route: &Route) -> Arc<str> {
+    if route.before.is_empty() || is_ready(shared, &route.component) {
+        return Arc::clone(&route.component);
+    }
+    let before = route.before.iter().find(|component| is_ready(shared, component));
+    Arc::clone(before.unwrap_or(&route.component))
+}
+
+fn is_ready(shared: &Shared, component: &str) -> bool {
+    shared.slots.load().get(component).is_some_and(|slot| slot.ready)
+        || shared.directory.load().component(component).iter().any(|replica| replica.ready)
+}
+
+/// Here, if there is a ready slot; else at another host; else here after all, ready or not.
+async fn answer(
+    shared: &Arc<Shared>,
+    component: &Arc<str>,
+    remote: bool,
+    request: Request<Incoming>,
+    begun: Instant,
+) -> Response<ResponseBody> {
+    let slots = shared.slots.load();
+    let here = slots.get(component);
+    let timeout = here.map_or_else(|| shared.request_timeout(component), |slot| slot.slot.request_timeout());
+    let deadline = begun + timeout;
+    let workload =
+        |ready: bool| here.filter(|slot| slot.ready == ready).and_then(|slot| slot.slot.enter()).cloned();
+    let (ready, doubtful) = (workload(true), workload(false));
+    drop(slots);
+    if let Some(workload) = ready {
+        return local(shared, &workload, component, remote, request, deadline).await;
+    }
+    match (forward::candidates(shared, component, remote), doubtful) {
+        (candidates, Some(workload)) if !candidates.iter().any(|candidate| candidate.ready) => {
+            local(shared, &workload, component, remote, request, deadline).await
+        }
+        (candidates, _) => {
+            forward::forward(shared, component, candidates, request.map(BodyExt::boxed_unsync), deadline)
+                .await
+        }
+    }
+}
+
+/// Runs the component here. One that is busy here may have room elsewhere: a request without a body goes on there.
+async fn local(
+    shared: &Arc<Shared>,
+    workload: &Arc<Workload>,
+    component: &Arc<str>,
+    remote: bool,
+    request: Request<Incoming>,
+    deadline: Instant,
+) -> Response<ResponseBody> {
+    let again = request.body().is_end_stream().then(|| repeat(&request));
+    match run(shared, workload, request, deadline).await {
+        Err(HandleError::Busy(reason)) => {
+            let candidates = forward::candidates(shared, component, remote);
+            match again {
+                Some(request) if candidates.iter().any(|candidate| candidate.ready) => {
+                    forward::forward(shared, component, candidates, request, deadline).await
+                }
+                _ => failure(&HandleError::Busy(reason)),
+            }
+        }
+        Ok(response) => response,
+        Err(error) => failure(&error),
+    }
+}
+
+/// The same request without its empty body.
+fn repeat(request: &Request<Incoming>) -> Request<forward::RequestBody> {
+    let mut again = Request::new(Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync());
+    (*again.method_mut(), *again.uri_mut()) = (request.method().clone(), request.uri().clone());
+    *again.headers_mut() = request.headers().clone();
+    again
+}
+
+/// Gives a request to a workload of this host and marks the answer with the host's name.
+pub(crate) async fn run<B>(
+    shared: &Shared,
+    workload: &Workload,
+    request: Request<B>,
+    deadline: Instant,
+) -> Result<Response<ResponseBody>, HandleError>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let traceparent =
+        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut response = workload.handle(request, RequestContext { deadline, traceparent }).await?;
+    response.headers_mut().insert(SERVED_BY, shared.served_by.clone());
+    Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
+}
+
+/// This host's name as a header value.
+pub(crate) fn served_by(id: &dunlin_manifest::HostId) -> HeaderValue {
+    // Two DNS labels and a slash are a header value.
+    HeaderValue::from_str(&id.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}

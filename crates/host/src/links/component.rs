@@ -1,0 +1,69 @@
+//! Another component at the end of a link: a slot of this host, else over the lattice.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use dunlin_lattice::{Body, Executed, Request, Safety};
+use dunlin_runtime::{Invoke, InvokeContext, InvokeError};
+use tokio::time::Instant;
+
+use crate::calls::Calls;
+use crate::directory::Directory;
+use crate::host::Shared;
+
+/// One component's link to another.
+pub(super) struct LinkedComponent {
+    pub(super) calls: Arc<Calls>,
+    pub(super) directory: Arc<ArcSwap<Directory>>,
+    pub(super) host: Weak<Shared>,
+    pub(super) component: String,
+    pub(super) link: String,
+    pub(super) target: String,
+    pub(super) timeout: Duration,
+}
+
+#[async_trait]
+impl Invoke for LinkedComponent {
+    async fn invoke(
+        &self,
+        interface: &str,
+        function: &str,
+        values: Bytes,
+        context: &InvokeContext,
+    ) -> Result<Bytes, InvokeError> {
+        let deadline = context.deadline.min(Instant::now() + self.timeout);
+        let context = InvokeContext { deadline, traceparent: context.traceparent.clone() };
+        let here = self.host.upgrade().and_then(|host| {
+            let slots = host.slots.load();
+            slots.get(&self.target).filter(|slot| slot.ready)?.slot.enter().cloned()
+        });
+        if let Some(workload) = here {
+            return workload.invoke(interface, function, values, &context).await;
+        }
+        let replicas = self.directory.load().component(&self.target).to_vec();
+        let request = Request {
+            target: self.target.clone(),
+            function: format!("{interface}#{function}"),
+            from_component: self.component.clone(),
+            link: self.link.clone(),
+            values,
+            body: Body::Empty,
+            deadline,
+            // What a function does is not known here.
+            safety: Safety::Write,
+            traceparent: context.traceparent,
+        };
+        let reply = self.calls.call(&replicas, request).await.map_err(|error| {
+            let text = format!("component {:?}: {error}", self.target);
+            match error.executed() {
+                Executed::No => InvokeError::NotExecuted(text),
+                Executed::Unknown => InvokeError::Unknown(text),
+                Executed::Yes => InvokeError::Trapped(text),
+            }
+        })?;
+        Ok(reply.values)
+    }
+}

@@ -1,0 +1,171 @@
+//! A store at the end of a link: open on this host, or on another that has the provider open.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use dunlin_lattice::{Body, Executed, Request};
+use dunlin_providers::keyvalue::{Context, Error, KeyValue, Page, Swap};
+
+use crate::calls::Calls;
+use crate::directory::Directory;
+use crate::stores::Stores;
+use crate::wire::keyvalue::{Operation, Outcome, decode_outcome};
+
+/// One component's link to one provider.
+pub(super) struct LinkedStore {
+    pub(super) calls: Arc<Calls>,
+    pub(super) stores: Arc<Stores>,
+    pub(super) directory: Arc<ArcSwap<Directory>>,
+    pub(super) component: String,
+    pub(super) link: String,
+    pub(super) provider: String,
+}
+
+impl LinkedStore {
+    fn here(&self) -> Option<Arc<dyn KeyValue>> {
+        self.stores.get(&self.provider)
+    }
+
+    /// Does an operation where the provider is open.
+    async fn perform(&self, context: &Context, operation: Operation) -> Result<Outcome, Error> {
+        let replicas = self.directory.load().provider(&self.provider).to_vec();
+        if replicas.is_empty() {
+            return Err(Error::NotExecuted(format!(
+                "no host that is seen has provider {:?} open",
+                self.provider
+            )));
+        }
+        let (function, safety) = operation.function();
+        let request = Request {
+            target: self.provider.clone(),
+            function: function.to_owned(),
+            from_component: self.component.clone(),
+            link: self.link.clone(),
+            values: operation.encode(),
+            body: Body::Empty,
+            deadline: context.deadline,
+            safety,
+            traceparent: context.traceparent.clone(),
+        };
+        let reply = self.calls.call(&replicas, request).await.map_err(|error| {
+            let text = format!("provider {:?}: {error}", self.provider);
+            match error.executed() {
+                Executed::No => Error::NotExecuted(text),
+                Executed::Unknown | Executed::Yes => Error::Unknown(text),
+            }
+        })?;
+        decode_outcome(reply.values)
+            .map_err(|_| Error::Unknown("the provider's host answered something else".into()))?
+    }
+}
+
+/// An outcome of another kind than the operation has: the other host does not keep to the protocol.
+fn wrong<T>() -> Result<T, Error> {
+    Err(Error::Unknown("the provider's host answered a different operation".to_owned()))
+}
+
+#[async_trait]
+impl KeyValue for LinkedStore {
+    async fn get(&self, context: &Context, bucket: &str, key: &str) -> Result<Option<Bytes>, Error> {
+        if let Some(store) = self.here() {
+            return store.get(context, bucket, key).await;
+        }
+        let operation = Operation::Get { bucket: bucket.to_owned(), key: key.to_owned() };
+        if let Outcome::Value(value) = self.perform(context, operation).await? { Ok(value) } else { wrong() }
+    }
+
+    async fn set(&self, context: &Context, bucket: &str, key: &str, value: Bytes) -> Result<(), Error> {
+        if let Some(store) = self.here() {
+            return store.set(context, bucket, key, value).await;
+        }
+        let operation = Operation::Set { bucket: bucket.to_owned(), key: key.to_owned(), value };
+        self.perform(context, operation).await.map(drop)
+    }
+
+    async fn delete(&self, context: &Context, bucket: &str, key: &str) -> Result<(), Error> {
+        if let Some(store) = self.here() {
+            return store.delete(context, bucket, key).await;
+        }
+        let operation = Operation::Delete { bucket: bucket.to_owned(), key: key.to_owned() };
+        self.perform(context, operation).await.map(drop)
+    }
+
+    async fn exists(&self, context: &Context, bucket: &str, key: &str) -> Result<bool, Error> {
+        if let Some(store) = self.here() {
+            return store.exists(context, bucket, key).await;
+        }
+        let operation = Operation::Exists { bucket: bucket.to_owned(), key: key.to_owned() };
+        if let Outcome::There(there) = self.perform(context, operation).await? { Ok(there) } else { wrong() }
+    }
+
+    async fn list_keys(&self, context: &Context, bucket: &str, cursor: Option<&str>) -> Result<Page, Error> {
+        if let Some(store) = self.here() {
+            return store.list_keys(context, bucket, cursor).await;
+        }
+        let operation = Operation::ListKeys { bucket: bucket.to_owned(), cursor: cursor.map(str::to_owned) };
+        if let Outcome::Page(page) = self.perform(context, operation).await? { Ok(page) } else { wrong() }
+    }
+
+    async fn increment(&self, context: &Context, bucket: &str, key: &str, delta: i64) -> Result<i64, Error> {
+        if let Some(store) = self.here() {
+            return store.increment(context, bucket, key, delta).await;
+        }
+        let operation = Operation::Increment { bucket: bucket.to_owned(), key: key.to_owned(), delta };
+        if let Outcome::Sum(sum) = self.perform(context, operation).await? { Ok(sum) } else { wrong() }
+    }
+
+    async fn compare_and_swap(
+        &self,
+        context: &Context,
+        bucket: &str,
+        key: &str,
+        expected: Option<&Bytes>,
+        new: Bytes,
+    ) -> Result<Swap, Error> {
+        if let Some(store) = self.here() {
+            return store.compare_and_swap(context, bucket, key, expected, new).await;
+        }
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let operation = Operation::CompareAndSwap { bucket, key, expected: expected.cloned(), new };
+        if let Outcome::Swap(swap) = self.perform(context, operation).await? { Ok(swap) } else { wrong() }
+    }
+
+    async fn get_many(
+        &self,
+        context: &Context,
+        bucket: &str,
+        keys: &[String],
+    ) -> Result<Vec<Option<Bytes>>, Error> {
+        if let Some(store) = self.here() {
+            return store.get_many(context, bucket, keys).await;
+        }
+        let operation = Operation::GetMany { bucket: bucket.to_owned(), keys: keys.to_vec() };
+        match self.perform(context, operation).await? {
+            Outcome::Values(values) if values.len() == keys.len() => Ok(values),
+            _ => wrong(),
+        }
+    }
+
+    async fn set_many(
+        &self,
+        context: &Context,
+        bucket: &str,
+        pairs: &[(String, Bytes)],
+    ) -> Result<(), Error> {
+        if let Some(store) = self.here() {
+            return store.set_many(context, bucket, pairs).await;
+        }
+        let operation = Operation::SetMany { bucket: bucket.to_owned(), pairs: pairs.to_vec() };
+        self.perform(context, operation).await.map(drop)
+    }
+
+    async fn delete_many(&self, context: &Context, bucket: &str, keys: &[String]) -> Result<(), Error> {
+        if let Some(store) = self.here() {
+            return store.delete_many(context, bucket, keys).await;
+        }
+        let operation = Operation::DeleteMany { bucket: bucket.to_owned(), keys: keys.to_vec() };
+        self.perform(context, operation).await.map(drop)
+    }
+}

@@ -1,0 +1,126 @@
+//! Calls from other hosts: requests for a component here, operations on a store here, functions of a component here.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dunlin_lattice::{Answer, Incoming, Refusal, Serve};
+use dunlin_manifest::{Link, LinkTarget, Remote};
+use dunlin_providers::keyvalue::{Context, Error};
+use dunlin_runtime::{HandleError, Invoke as _, InvokeContext, InvokeError, Workload};
+use http::Request;
+
+use crate::host::Shared;
+use crate::ingress;
+use crate::wire::http::{HANDLE, decode_request, encode_response};
+use crate::wire::keyvalue::{Operation, encode_outcome, is_keyvalue};
+
+/// Answers calls with what this host has.
+pub(crate) struct Service {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[async_trait]
+impl Serve for Service {
+    async fn serve(&self, call: Incoming) -> Result<Answer, Refusal> {
+        let kind = match call.function.as_str() {
+            HANDLE => "http",
+            function if is_keyvalue(function) => "keyvalue",
+            _ => "component",
+        };
+        self.shared.metrics.calls_served.with_label_values(&[kind]).inc();
+        match kind {
+            "http" => self.http(call).await,
+            "keyvalue" => self.keyvalue(call).await,
+            _ => self.component(call).await,
+        }
+    }
+}
+
+impl Service {
+    async fn http(&self, call: Incoming) -> Result<Answer, Refusal> {
+        let snapshot = Arc::clone(&self.shared.snapshot.borrow());
+        let http = snapshot.components.get(&call.target).and_then(|object| object.spec.http.as_ref());
+        // A component that was just removed, or lost its route, still serves what is under way.
+        if http.is_some_and(|http| http.remote == Remote::Deny) && call.from.site != self.shared.id.site {
+            return Err(Refusal::Refused(format!("the route of {} says `remote: Deny`", call.target)));
+        }
+        let workload = self.workload(&call.target)?;
+        let head = decode_request(call.values).map_err(|error| Refusal::Refused(error.to_string()))?;
+        let request = Request::from_parts(head, ingress::from_lattice(call.body));
+        let response = match ingress::run(&self.shared, &workload, request, call.deadline).await {
+            Ok(response) => response,
+            Err(HandleError::Busy(_)) => return Err(Refusal::Busy),
+            Err(HandleError::DeadlinePassed) => return Err(Refusal::DeadlinePassed),
+            // An answer of its own: a trap, a limit. It is what a client of this host would see.
+            Err(error) => ingress::failure(&error),
+        };
+        let (head, body) = response.into_parts();
+        let values = encode_response(&head);
+        // Only a small body of the guest is waited for here; if it breaks, there is no whole answer.
+        let body = ingress::to_lattice(body).await.map_err(Refusal::Failed)?;
+        Ok(Answer { values, body })
+    }
+
+    async fn keyvalue(&self, call: Incoming) -> Result<Answer, Refusal> {
+        let link = self.link(&call)?;
+        let store = self.shared.stores.get(&call.target).ok_or(Refusal::NotHere)?;
+        let operation = Operation::decode(&call.function, call.values)
+            .map_err(|error| Refusal::Refused(error.to_string()))?;
+        if link.bucket.as_deref().is_some_and(|bucket| bucket != operation.bucket()) {
+            return Err(Refusal::NotLinked(format!(
+                "link {:?} of {} leads to another bucket",
+                call.link, call.from_component
+            )));
+        }
+        let context = Context { deadline: call.deadline, traceparent: call.traceparent };
+        let outcome = operation.run(store.as_ref(), &context).await;
+        match outcome {
+            // The lattice has words of its own for what was not executed, and may try elsewhere.
+            Err(Error::Unknown(reason)) => Err(Refusal::Unknown(reason)),
+            outcome => Ok(Answer { values: encode_outcome(&outcome), ..Answer::default() }),
+        }
+    }
+
+    async fn component(&self, call: Incoming) -> Result<Answer, Refusal> {
+        let link = self.link(&call)?;
+        let (interface, function) = call.function.split_once('#').unwrap_or_default();
+        if !dunlin_runtime::names::covers(&link.import, interface) {
+            return Err(Refusal::NotLinked(format!(
+                "link {:?} of {} is for {}",
+                call.link, call.from_component, link.import
+            )));
+        }
+        let workload = self.workload(&call.target)?;
+        let context = InvokeContext { deadline: call.deadline, traceparent: call.traceparent };
+        let results = workload.invoke(interface, function, call.values, &context).await;
+        results.map(|values| Answer { values, ..Answer::default() }).map_err(|error| match error {
+            InvokeError::NotExecuted(reason) => Refusal::Refused(reason),
+            InvokeError::Unknown(reason) => Refusal::Unknown(reason),
+            InvokeError::Trapped(reason) => Refusal::Failed(reason),
+        })
+    }
+
+    /// The running component, if it takes calls.
+    fn workload(&self, component: &str) -> Result<Arc<Workload>, Refusal> {
+        let slots = self.shared.slots.load();
+        let slot = slots.get(component).ok_or(Refusal::NotHere)?;
+        slot.slot.enter().cloned().ok_or(Refusal::Draining)
+    }
+
+    /// The link that the call goes through, in this host's own snapshot.
+    fn link(&self, call: &Incoming) -> Result<Link, Refusal> {
+        let snapshot = self.shared.snapshot.borrow();
+        let component = snapshot.components.get(&call.from_component);
+        let link = component.and_then(|object| object.spec.links.get(&call.link));
+        let leads_here = |link: &&Link| match &link.target {
+            LinkTarget::Provider(name) | LinkTarget::Component(name) => *name == call.target,
+            LinkTarget::Egress(_) => false,
+        };
+        link.filter(leads_here).cloned().ok_or_else(|| {
+            Refusal::NotLinked(format!(
+                "component {} has no link {:?} to {}",
+                call.from_component, call.link, call.target
+            ))
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! What runs in slots: started by the agent through [`Launcher`], used by ingress and lattice as [`HostSlot`].
+
+mod launcher;
+mod slot;
+
+pub(crate) use launcher::Launcher;
+pub(crate) use slot::HostSlot;

@@ -1,0 +1,201 @@
+//! Puts together what this host sees: manifests, the picture of the lattice, and what every host says of itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use dunlin_agent::{HostEntry, HostState};
+use dunlin_manifest::{HostId, LinkTarget, Object, Replicas, Snapshot, WasmComponent};
+use dunlin_placement::SlotState;
+use tokio::time::Instant;
+
+use super::{ComponentStatus, Condition, Count, HostStatus, ProviderStatus, SiteStatus, SlotStatus, Status};
+use crate::host::Shared;
+use crate::stores::backend_in_words;
+
+/// A host unseen for this long is told to be silent.
+const SILENT: Duration = Duration::from_secs(3);
+
+/// The whole of it.
+pub(crate) fn assemble(shared: &Shared) -> Status {
+    let (view, snapshot) = (shared.view.load_full(), shared.snapshot.borrow().clone());
+    let now = Instant::now();
+    let mut sites: BTreeMap<String, SiteStatus> = snapshot
+        .lattice
+        .iter()
+        .flat_map(|lattice| lattice.spec.sites.keys())
+        .map(|site| (site.clone(), SiteStatus::default()))
+        .collect();
+    for (id, entry) in &view.hosts {
+        sites
+            .entry(id.site.clone())
+            .or_default()
+            .hosts
+            .insert(id.host.clone(), host(entry, *id == shared.id, now));
+    }
+    let states: Vec<(&HostId, &HostState)> = live(&view.hosts).collect();
+    let components = snapshot
+        .components
+        .iter()
+        .map(|(name, object)| (name.clone(), component(name, object, &states)))
+        .collect();
+    let mut status = Status {
+        lattice: shared.lattice.clone(),
+        seen_by: shared.id.to_string(),
+        revision: shared.revision(),
+        sites,
+        components,
+        providers: providers(&snapshot, &states, shared.stand_ins),
+        conditions: conditions(&states),
+    };
+    if view.deaf {
+        let message = format!("{} does not hear the bus and judges nobody; what runs goes on", shared.id);
+        status.conditions.push(Condition { object: String::new(), reason: "Deaf".into(), message });
+    }
+    status
+}
+
+/// Gauges that follow the picture.
+pub(crate) fn set_gauges(shared: &Shared) {
+    let view = shared.view.load();
+    shared.metrics.hosts_seen.reset();
+    for (id, _) in live(&view.hosts) {
+        shared.metrics.hosts_seen.with_label_values(&[id.site.as_str()]).inc();
+    }
+    shared.metrics.slots.reset();
+    let me = view.hosts.get(&shared.id).and_then(|entry| entry.state.as_ref());
+    for slot in me.into_iter().flat_map(|state| state.slots.values()) {
+        shared.metrics.slots.with_label_values(&[slot_state(slot.state)]).inc();
+    }
+}
+
+/// Hosts that said something of themselves and did not say goodbye.
+fn live(hosts: &BTreeMap<HostId, HostEntry>) -> impl Iterator<Item = (&HostId, &HostState)> {
+    let silent = Duration::from_secs(10);
+    hosts
+        .iter()
+        .filter(move |(_, entry)| !entry.goodbye && entry.last_beat.elapsed() < silent)
+        .filter_map(|(id, entry)| Some((id, entry.state.as_deref()?)))
+}
+
+fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
+    let unseen = if me { Duration::ZERO } else { now.saturating_duration_since(entry.last_beat) };
+    let state = entry.state.as_deref();
+    let word = match state {
+        _ if entry.goodbye => "gone",
+        _ if unseen >= SILENT => "silent",
+        Some(state) if state.draining => "draining",
+        _ => "live",
+    };
+    let slot = |(name, report): (&String, &dunlin_agent::SlotReport)| {
+        let update = report.update.as_ref();
+        let reason = report.reason.clone().or_else(|| update.and_then(|update| update.reason.clone()));
+        let status = SlotStatus {
+            state: slot_state(report.state).into(),
+            reason: reason.unwrap_or_default(),
+            identity: report.identity.clone(),
+        };
+        (name.clone(), status)
+    };
+    HostStatus {
+        state: word.into(),
+        unseen_milliseconds: u64::try_from(unseen.as_millis()).unwrap_or(u64::MAX),
+        confirmed: state.is_some_and(|state| state.confirmed),
+        revision: state.and_then(|state| state.revision.clone()).unwrap_or_default(),
+        providers: state.map(|state| state.providers.iter().cloned().collect()).unwrap_or_default(),
+        slots: state.map(|state| state.slots.iter().map(slot).collect()).unwrap_or_default(),
+    }
+}
+
+fn slot_state(state: SlotState) -> &'static str {
+    match state {
+        SlotState::Starting => "starting",
+        SlotState::Ready => "ready",
+        SlotState::Unready => "unready",
+        SlotState::Leaving => "leaving",
+        SlotState::Failed => "failed",
+    }
+}
+
+fn component(
+    name: &str,
+    object: &Object<WasmComponent>,
+    states: &[(&HostId, &HostState)],
+) -> ComponentStatus {
+    let count = |site: &str, ready_only: bool| {
+        let here = states.iter().filter(|(id, _)| id.site == site);
+        let counted = here.filter(|(_, state)| {
+            !ready_only || state.slots.get(name).is_some_and(|slot| slot.state == SlotState::Ready)
+        });
+        u32::try_from(counted.count()).unwrap_or(u32::MAX)
+    };
+    let mut sites: BTreeMap<String, Count> = BTreeMap::new();
+    for (site, placement) in &object.spec.sites {
+        let wanted = match placement.replicas {
+            Replicas::Count(wanted) => wanted,
+            Replicas::All => count(site, false),
+        };
+        sites.insert(site.clone(), Count { wanted, ready: count(site, true) });
+    }
+    // Where it still runs although nobody asks for it any more.
+    for site in states.iter().map(|(id, _)| &id.site).collect::<BTreeSet<_>>() {
+        let ready = count(site, true);
+        if ready > 0 {
+            sites.entry(site.clone()).or_insert(Count { wanted: 0, ready });
+        }
+    }
+    let target = |target: &LinkTarget| match target {
+        LinkTarget::Provider(provider) => format!("provider/{provider}"),
+        LinkTarget::Component(component) => format!("component/{component}"),
+        LinkTarget::Egress(egress) => egress.hosts.join(" "),
+    };
+    let links = object.spec.links.iter().map(|(name, link)| (name.clone(), target(&link.target))).collect();
+    let routes = object.spec.http.iter().flat_map(|http| {
+        let hostnames = if http.hostnames.is_empty() { vec![String::new()] } else { http.hostnames.clone() };
+        hostnames.into_iter().map(|hostname| format!("{hostname}{}", http.path))
+    });
+    ComponentStatus { sites, routes: routes.collect(), links }
+}
+
+fn providers(
+    snapshot: &Snapshot,
+    states: &[(&HostId, &HostState)],
+    stand_ins: bool,
+) -> BTreeMap<String, ProviderStatus> {
+    let status = |(name, object): (&String, &Object<dunlin_manifest::WasmProvider>)| {
+        let open = states.iter().filter(|(_, state)| state.providers.contains(name));
+        let open_at = open.map(|(id, _)| id.to_string()).collect();
+        (name.clone(), ProviderStatus { backend: backend_in_words(&object.spec, stand_ins).into(), open_at })
+    };
+    snapshot.providers.iter().map(status).collect()
+}
+
+/// What hosts say is not as it should be, each thing once. Several hosts mostly say the same.
+fn conditions(states: &[(&HostId, &HostState)]) -> Vec<Condition> {
+    let mut all = BTreeSet::new();
+    for (id, state) in states {
+        all.extend(serde_json::from_value::<Vec<Condition>>(state.details.clone()).unwrap_or_default());
+        for condition in &state.conditions {
+            let object =
+                condition.component.as_ref().map(|name| format!("component/{name}")).unwrap_or_default();
+            let message = match condition.component {
+                Some(_) => condition.message.clone(),
+                None => format!("{id}: {}", condition.message),
+            };
+            all.insert(Condition { object, reason: condition.kind.clone(), message });
+        }
+        for (name, slot) in &state.slots {
+            let update = slot.update.as_ref();
+            let failed = slot.failed.is_some() || update.is_some_and(|update| update.failed.is_some());
+            let reason = slot.reason.clone().or_else(|| update.and_then(|update| update.reason.clone()));
+            if let (true, Some(message)) = (failed, reason) {
+                let message = format!("{id}: {message}");
+                all.insert(Condition {
+                    object: format!("component/{name}"),
+                    reason: "Failed".into(),
+                    message,
+                });
+            }
+        }
+    }
+    all.into_iter().collect()
+}
