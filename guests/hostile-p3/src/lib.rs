@@ -19,7 +19,12 @@ impl wasip3::exports::http::handler::Guest for Hostile {
             "/loop" => loop {
                 std::hint::black_box(&path);
             },
-            "/silent" => std::future::pending().await,
+            // Waiting for nothing at all would be a deadlock, which the runtime sees at once.
+            "/deadlock" => std::future::pending().await,
+            "/silent" => {
+                monotonic_clock::wait_for(HOUR).await;
+                Ok(answer(200, "late\n"))
+            }
             "/spawn" => {
                 spawn_without_end().await;
                 Ok(answer(200, "never\n"))

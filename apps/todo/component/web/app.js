@@ -205,16 +205,20 @@ element("add").addEventListener("submit", async (event) => {
   const text = title.value.trim();
   if (!text) return;
   title.value = "";
+  let givenBack = false;
   const added = await attempt(async () => {
     const todo = await call("POST", "/api", { title: text });
     todos.set(todo.id, todo);
+    announce(`Added ${todo.title}`);
+    if (givenBack && title.value === text) title.value = "";
     return todo;
   });
   if (added) {
-    announce(`Added ${added.title}`);
     items.get(added.id)?.scrollIntoView({ block: "nearest" });
   } else if (!title.value) {
+    // What was typed is not lost; a later try that succeeds takes it away again.
     title.value = text;
+    givenBack = true;
   }
 });
 
