@@ -3,16 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use dunlin_manifest::Replicas;
 use serde::{Deserialize, Serialize};
-
-/// How many slots of a component one site should have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Replicas {
-    /// One on every host that can run it.
-    All,
-    /// This many, each on a host of its own.
-    Count(u32),
-}
 
 /// What one site should run of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,7 +25,7 @@ pub(super) struct Leaving {
     rounds: u64,
     pause: Duration,
     not_before: Option<Instant>,
-    /// Yeses of former rounds, kept only by a planted bug.
+    /// Who ever said yes; kept by a planted bug only.
     stale: BTreeSet<HostId>,
 }
 
@@ -135,9 +135,7 @@ impl Leaving {
         let Some(round) = self.round.take() else { return Vec::new() };
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.not_before = Some(now + self.pause);
-        if keep_stale {
-            self.stale.extend(round.yes.keys().cloned());
-        }
+        self.stale.extend(round.yes.keys().filter(|_| keep_stale).cloned());
         let done = |(host, (question, _))| Action::Done { component: component.to_owned(), host, question };
         round.yes.into_iter().map(done).collect()
     }
@@ -147,7 +145,6 @@ impl Leaving {
         let actions = self.give_up(component, now, false);
         self.pause = Duration::ZERO;
         self.not_before = None;
-        self.stale.clear();
         actions
     }
 }

@@ -155,7 +155,7 @@ impl Simulation {
             }
             if now >= happens {
                 let what = profile.next(&mut self.random);
-                self.happen(what);
+                self.happen(what, profile);
                 happens = now + profile.pause(&mut self.random);
             }
             self.note_contacts();
@@ -199,9 +199,9 @@ impl Simulation {
         }
     }
 
-    fn happen(&mut self, what: Happening) {
+    fn happen(&mut self, what: Happening, profile: Profile) {
         match what {
-            Happening::Commit => self.commit(),
+            Happening::Commit => self.commit(profile),
             Happening::Kill => {
                 let host = self.any_host();
                 self.kill(&host);
@@ -232,10 +232,11 @@ impl Simulation {
                 }
             }
             Happening::Link => {
+                let (delay, jitter) = profile.lateness(&mut self.random);
                 let link = Link {
-                    delay: self.millis(0, 60),
-                    jitter: self.millis(0, 500),
-                    drop: if self.random.random_bool(0.5) {
+                    delay,
+                    jitter,
+                    drop: if profile == Profile::Haste || self.random.random_bool(0.5) {
                         0.0
                     } else {
                         self.random.random_range(0.0..0.25)
@@ -244,7 +245,7 @@ impl Simulation {
                 self.lossy |= link.drop > 0.0;
                 self.truth.tell(format!("{link:?}"));
                 self.network.faults().link(Place::Anywhere, Place::Anywhere, link);
-                if self.random.random_bool(0.5) {
+                if profile != Profile::Haste && self.random.random_bool(0.5) {
                     let after = self.millis(2_000, 20_000);
                     self.later(after, Later::LinkBack);
                 }
@@ -279,10 +280,10 @@ impl Simulation {
         ["todo", "front", "every"][self.random.random_range(0..3)].to_owned()
     }
 
-    fn commit(&mut self) {
-        let what = self.repository.commit(&mut self.random);
+    fn commit(&mut self, profile: Profile) {
+        let what = self.repository.commit(profile, &mut self.random);
         self.truth.tell(what);
-        if self.random.random_bool(0.05) {
+        if profile == Profile::Everything && self.random.random_bool(0.05) {
             let identities = self.repository.desired();
             let broken = identities.components.values().next().map(|demand| demand.identity.clone());
             if let Some(identity) = broken {
@@ -411,7 +412,7 @@ impl Simulation {
     }
 
     fn drained(&mut self, host: &HostId, life: u64) {
-        if !self.live.get(host).is_some_and(|live| live.life == life) {
+        if self.live.get(host).is_none_or(|live| live.life != life) {
             return;
         }
         let Some(live) = self.live.remove(host) else { return };

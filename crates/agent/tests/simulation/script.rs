@@ -13,6 +13,8 @@ use rand::rngs::StdRng;
 pub enum Profile {
     Everything,
     Moves,
+    /// Moves that come faster than the network carries promises.
+    Haste,
     Network,
     Hosts,
 }
@@ -52,6 +54,7 @@ impl Profile {
                 (Busy, 1),
             ],
             Self::Moves => &[(Commit, 20), (Link, 4), (Partition, 1), (Unready, 1)],
+            Self::Haste => &[(Commit, 30), (Link, 4)],
             Self::Network => &[(Commit, 4), (Partition, 4), (Freeze, 4), (Disconnect, 4), (Link, 3)],
             Self::Hosts => &[(Commit, 5), (Kill, 3), (Drain, 8), (FailStarts, 1), (Link, 2)],
         }
@@ -71,13 +74,26 @@ impl Profile {
 
     /// How long until the next thing happens.
     pub fn pause(self, random: &mut StdRng) -> Duration {
-        let most = if self == Self::Moves { 3_000 } else { 5_000 };
+        let most = match self {
+            Self::Moves => 3_000,
+            Self::Haste => 1_500,
+            Self::Everything | Self::Network | Self::Hosts => 5_000,
+        };
         // Now and then several at once.
         Duration::from_millis(if random.random_bool(0.2) {
             random.random_range(0..150)
         } else {
             random.random_range(150..most)
         })
+    }
+
+    /// How late a message may be, in milliseconds: at least, and how much more by chance.
+    pub fn lateness(self, random: &mut StdRng) -> (Duration, Duration) {
+        let (delay, jitter) = if self == Self::Haste { (100..400, 0..500) } else { (0..60, 0..500) };
+        (
+            Duration::from_millis(random.random_range(delay)),
+            Duration::from_millis(random.random_range(jitter)),
+        )
     }
 
     /// How long things go wrong.
@@ -146,11 +162,14 @@ impl Repository {
     }
 
     /// One commit; says what it is about.
-    pub fn commit(&mut self, random: &mut StdRng) -> String {
+    pub fn commit(&mut self, profile: Profile, random: &mut StdRng) -> String {
         self.revision += 1;
         let names = ["todo", "front", "every"];
         let name = names[random.random_range(0..names.len())].to_owned();
-        let what = match (self.components.contains_key(&name), random.random_range(0..20)) {
+        let what = match (
+            self.components.contains_key(&name),
+            if profile == Profile::Haste { 20 } else { random.random_range(0..20) },
+        ) {
             (false, _) => {
                 self.add(&name, random);
                 "comes"
