@@ -13,6 +13,9 @@ use crate::tree;
 use crate::types::{Kind, Metadata, Object, ObjectReference, Origin, Snapshot, WasmComponent};
 use crate::walk::{self, Finding};
 
+/// The most mistakes that are kept to be shown. What they hold back is complete all the same.
+const MAXIMUM_MISTAKES: usize = 1000;
+
 /// The text of one file, by the name under which mistakes in it are reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
@@ -55,8 +58,9 @@ pub fn read(files: &[File]) -> Reading {
     }
     let verdict = checks::check(&documents);
     findings.extend(verdict.findings);
+    let mistaken: BTreeSet<usize> = findings.iter().map(|(index, _)| *index).collect();
     for (index, document) in documents.iter().enumerate() {
-        if findings.iter().all(|(mistaken, _)| *mistaken != index)
+        if !mistaken.contains(&index)
             && let Err(finding) = reading.object(document)
         {
             findings.push((index, finding));
@@ -161,6 +165,24 @@ impl Reading {
     fn report(&mut self, file: &str, object: Option<ObjectReference>, finding: Finding) {
         let Finding { at, path, found, allowed, hint } = finding;
         let (line, column) = (at.line, at.column);
+        match self.mistakes.len() {
+            length if length < MAXIMUM_MISTAKES => {}
+            MAXIMUM_MISTAKES => {
+                let found = format!("more than {MAXIMUM_MISTAKES} mistakes; the others are not shown");
+                let (path, object, allowed, hint) = (String::new(), None, None, None);
+                return self.mistakes.push(Mistake {
+                    file: file.into(),
+                    line,
+                    column,
+                    object,
+                    path,
+                    found,
+                    allowed,
+                    hint,
+                });
+            }
+            _ => return,
+        }
         self.mistakes.push(Mistake { file: file.into(), line, column, object, path, found, allowed, hint });
     }
 

@@ -3,6 +3,8 @@
 //! Only the keywords that our types generate are known here; a test holds the verdicts against those of a
 //! complete JSON Schema implementation.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value as Schema;
 
 use crate::formats::{self, Format};
@@ -155,11 +157,11 @@ impl Walker {
             self.report(node.start, path, "an empty list", Some("at least one item".into()), None);
         }
         let unique = schema.get("uniqueItems").is_some();
+        self.at_most(items.len(), "maxItems", node, schema, path);
+        let mut earlier = HashSet::new();
         for (index, item) in items.iter().enumerate() {
             let path = format!("{path}[{index}]");
-            let earlier =
-                items[..index].iter().any(|earlier| item.text().is_some() && earlier.text() == item.text());
-            if unique && earlier {
+            if unique && item.text().is_some_and(|text| !earlier.insert(text)) {
                 self.report(
                     item.start,
                     &path,
@@ -179,19 +181,21 @@ impl Walker {
         let known = |key: &str| properties.and_then(|properties| properties.get(key));
         let names = || properties.into_iter().flatten().map(|(name, _)| name.as_str());
         let mut unknown = false;
-        for (index, entry) in entries.iter().enumerate() {
+        let mut lines: HashMap<&str, usize> = HashMap::new();
+        for entry in entries {
             if let Some(trouble) = &entry.trouble {
                 let hint = Some("put it in quotes".into());
                 self.report(entry.at, path, format!("the key {trouble}, which is no text"), None, hint);
                 continue;
             }
             let path = join(path, &entry.key);
-            if let Some(first) = entries[..index].iter().find(|first| first.key == entry.key) {
+            if let Some(first) = lines.get(entry.key.as_str()) {
                 let found = format!("{:?} a second time", entry.key);
-                let hint = format!("the first is on line {}", first.at.line);
+                let hint = format!("the first is on line {first}");
                 self.report(entry.at, &path, found, None, Some(hint));
                 continue;
             }
+            lines.insert(&entry.key, entry.at.line);
             if let Some(schema) = known(&entry.key) {
                 if schema.get("x-dunlin-not-yet").is_some() {
                     let found = format!("{:?} is not in this version yet", entry.key);
@@ -222,7 +226,15 @@ impl Walker {
                 None => self.key(entry, schema, &path),
             }
         }
+        self.at_most(entries.len(), "maxProperties", node, schema, path);
         self.missing(node, schema, path, unknown);
+    }
+
+    fn at_most(&mut self, found: usize, keyword: &str, node: &Node, schema: &Schema, path: &str) {
+        let Some(most) = schema.get(keyword).and_then(Schema::as_u64) else { return };
+        if found as u64 > most {
+            self.report(node.start, path, format!("{found} entries"), Some(format!("at most {most}")), None);
+        }
     }
 
     fn key(&mut self, entry: &Entry, schema: &Schema, path: &str) {

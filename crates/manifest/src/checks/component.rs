@@ -1,9 +1,11 @@
 //! What a component names: sites, providers, other components, imports, routes.
 
+use std::collections::HashMap;
+
 use super::{Checker, Contest};
 use crate::mistake::did_you_mean;
 use crate::overlaps::{Import, same_route};
-use crate::tree::{Entry, Node};
+use crate::tree::{Entry, Node, Value};
 use crate::types::Kind;
 use crate::walk::join;
 
@@ -19,6 +21,9 @@ const UNLINKED: [&str; 8] = [
     "wasi:sockets",
 ];
 
+/// As many links as the schema allows.
+const MAXIMUM_LINKS: usize = 100;
+
 impl Checker<'_> {
     pub(super) fn component(&mut self, index: usize, node: &Node) {
         self.sites(index, node);
@@ -29,6 +34,8 @@ impl Checker<'_> {
             }
         }
         let links = node.at(&["spec", "links"]).map(Node::entries).unwrap_or_default();
+        // More are a mistake already, and each is held against all before it.
+        let links = &links[..links.len().min(MAXIMUM_LINKS)];
         for (number, link) in links.iter().enumerate() {
             self.link(index, link);
             self.linked_twice(index, &links[..number], link);
@@ -155,36 +162,44 @@ impl Checker<'_> {
     /// Two components with the same route.
     pub(super) fn routes(&mut self) {
         let documents = self.documents;
-        for (second, document) in documents.iter().enumerate() {
-            let Some((node, hostnames, path)) = route(&document.node) else { continue };
-            let clash = documents[..second].iter().enumerate().find(|(_, other)| {
-                other.kind == Kind::WasmComponent
-                    && document.kind == Kind::WasmComponent
-                    && other.name != document.name
-                    && route(&other.node)
-                        .is_some_and(|(_, names, other)| same_route((&hostnames, path), (&names, other)))
+        let components =
+            documents.iter().enumerate().filter(|(_, document)| document.kind == Kind::WasmComponent);
+        let routes: Vec<(usize, Route<'_>)> =
+            components.filter_map(|(index, document)| Some((index, Route::of(&document.node)?))).collect();
+        // Only routes with the same path can be the same.
+        let mut earlier: HashMap<&str, Vec<&(usize, Route<'_>)>> = HashMap::new();
+        for this in &routes {
+            let (second, route) = this;
+            let others = earlier.entry(route.path.trim_end_matches('/')).or_default();
+            let clash = others.iter().find(|(first, other)| {
+                same_route((&route.hostnames, route.path), (&other.hostnames, other.path))
+                    && documents[*first].name != documents[*second].name
             });
-            if let Some((first, other)) = clash {
-                let name = other.name.as_deref().unwrap_or("without a name");
-                let hint = format!("WasmComponent/{name} has it already ({})", self.place(first));
-                let at = node.get("path").unwrap_or(node).start;
-                self.report(
-                    second,
-                    at,
-                    "spec.http.path".into(),
-                    format!("the route {path:?} a second time"),
-                    None,
-                    Some(hint),
-                );
-                self.verdict.contests.push(Contest { first, second });
+            if let Some((first, _)) = clash {
+                let name = documents[*first].name.as_deref().unwrap_or("without a name");
+                let hint = format!("WasmComponent/{name} has it already ({})", self.place(*first));
+                let at = route.node.get("path").unwrap_or(route.node).start;
+                let found = format!("the route {:?} a second time", route.path);
+                self.report(*second, at, "spec.http.path".into(), found, None, Some(hint));
+                self.verdict.contests.push(Contest { first: *first, second: *second });
             }
+            others.push(this);
         }
     }
 }
 
-fn route(node: &Node) -> Option<(&Node, Vec<&str>, &str)> {
-    let http = node.at(&["spec", "http"]).filter(|http| matches!(http.value, crate::tree::Value::Map(_)))?;
-    let hostnames = http.get("hostnames").map(Node::items).unwrap_or_default();
-    let path = http.get("path").and_then(Node::text).unwrap_or("/");
-    Some((http, hostnames.iter().filter_map(Node::text).collect(), path))
+/// What a component says about its route, as far as it has the right shape.
+struct Route<'a> {
+    node: &'a Node,
+    hostnames: Vec<&'a str>,
+    path: &'a str,
+}
+
+impl<'a> Route<'a> {
+    fn of(document: &'a Node) -> Option<Self> {
+        let node = document.at(&["spec", "http"]).filter(|http| matches!(http.value, Value::Map(_)))?;
+        let hostnames = node.get("hostnames").map(Node::items).unwrap_or_default();
+        let path = node.get("path").and_then(Node::text).unwrap_or("/");
+        Some(Self { node, hostnames: hostnames.iter().filter_map(Node::text).collect(), path })
+    }
 }

@@ -19,7 +19,7 @@ pub struct WasmComponent {
     #[schemars(extend("format" = "image"))]
     pub image: String,
     /// The sites it runs in, and how many replicas in each. Changing them moves it.
-    #[schemars(extend("propertyNames" = { "format": "dns-label" }))]
+    #[schemars(extend("maxProperties" = 100, "propertyNames" = { "format": "dns-label" }))]
     pub sites: BTreeMap<String, SitePlacement>,
     /// Where else it runs when every host of a site is silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,7 +30,7 @@ pub struct WasmComponent {
     pub http: Option<Http>,
     /// What binds its imports, by a name of your choice. Logging, config, clocks and random need none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("propertyNames" = { "format": "dns-label" }))]
+    #[schemars(extend("maxProperties" = 100, "propertyNames" = { "format": "dns-label" }))]
     pub links: BTreeMap<String, Link>,
     /// What it reads through `wasi:config`, by key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -134,7 +134,7 @@ pub struct Failover {
     #[schemars(with = "units::DurationText", extend("x-dunlin-at-least" = "10s", "x-dunlin-at-most" = "24h"))]
     pub after: Duration,
     /// The sites that may take over: the first that is seen does.
-    #[schemars(extend("minItems" = 1, "uniqueItems" = true, "items" = { "type": "string", "format": "dns-label" }))]
+    #[schemars(extend("minItems" = 1, "maxItems" = 100, "uniqueItems" = true, "items" = { "type": "string", "format": "dns-label" }))]
     pub to: Vec<String>,
     /// How long the site has to be ready again before the substitutes may leave.
     #[serde(default = "failover_back", with = "units::duration")]
@@ -152,7 +152,7 @@ fn failover_back() -> Duration {
 pub struct Http {
     /// The hostnames that the route is for. Without any it is for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("uniqueItems" = true, "items" = { "type": "string", "format": "host-name" }))]
+    #[schemars(extend("maxItems" = 100, "uniqueItems" = true, "items" = { "type": "string", "format": "host-name" }))]
     pub hostnames: Vec<String>,
     /// The path that the route begins with, in whole segments: `/api` is for `/api` and `/api/1`, not for
     /// `/apis`. The longest that fits wins.

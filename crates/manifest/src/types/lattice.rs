@@ -12,7 +12,7 @@ use super::is_false;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Lattice {
     /// The sites by name, each a DNS label: `{ gcp: {}, aws: {} }`.
-    #[schemars(extend("minProperties" = 1, "propertyNames" = { "format": "dns-label" }))]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 100, "propertyNames" = { "format": "dns-label" }))]
     pub sites: BTreeMap<String, Site>,
     /// The revision that this one may follow although it is no ancestor of it, after a forced push.
     #[serde(default, skip_serializing_if = "Option::is_none")]

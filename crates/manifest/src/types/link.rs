@@ -38,7 +38,7 @@ pub enum LinkTarget {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Egress {
     /// The only hosts that may be called: a hostname or address, optionally with a port.
-    #[schemars(extend("minItems" = 1, "uniqueItems" = true, "items" = { "type": "string", "format": "authority" }))]
+    #[schemars(extend("minItems" = 1, "maxItems" = 100, "uniqueItems" = true, "items" = { "type": "string", "format": "authority" }))]
     pub hosts: Vec<String>,
 }
 

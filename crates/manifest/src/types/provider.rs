@@ -17,7 +17,7 @@ pub struct WasmProvider {
     #[serde(default, skip_serializing_if = "is_false")]
     pub shared: bool,
     /// The sites whose hosts may open it, and how each reaches it.
-    #[schemars(extend("minProperties" = 1, "propertyNames" = { "format": "dns-label" }))]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 100, "propertyNames" = { "format": "dns-label" }))]
     pub sites: BTreeMap<String, ProviderSite>,
 }
 
