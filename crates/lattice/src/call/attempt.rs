@@ -67,7 +67,7 @@ impl Attempt<'_> {
         let (flight, began) = (self.peers.begin(&candidate.host), Instant::now());
         let id: u128 = rand::rng().random();
         let subject = self.subjects.call(&candidate.host, self.me, &request.target, &request.function);
-        let route = self.line.route(id, subject);
+        let (route, reply_to) = self.line.route(id, subject);
         let call = self.frame(candidate, request, began);
         let (heard, reply) = oneshot::channel();
         let waiting = Waiting { peer: Arc::clone(&candidate.host), route: route.clone(), generation, heard };
@@ -83,7 +83,9 @@ impl Attempt<'_> {
             }
         }
         open.state = State::Sent;
-        if let Err(error) = route.send(Kind::Call(call)).await {
+        let frame = route.frame(Kind::Call(call));
+        let connection = &self.line.outgoing.connection;
+        if let Err(error) = connection.publish(&route.subject, Some(&reply_to), frame).await {
             open.state = State::Unsent;
             return unsent(Outcome::NoResponders, error.to_string());
         }

@@ -17,6 +17,9 @@ use crate::{Connection, ConnectionState, Message, Subscription, wire};
 /// How long until a subscription that failed is tried again.
 pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
+/// What ends the reply subject of frames after the first.
+const LATER: &str = "-later";
+
 /// Shared by the client and the line's dispatcher.
 pub(crate) struct Line {
     pub(crate) outgoing: Arc<Outgoing>,
@@ -74,18 +77,26 @@ impl Line {
         (state.connected && self.listening.load(Ordering::Acquire)).then_some(state.generation)
     }
 
-    /// Where frames of a new call go.
-    pub(crate) fn route(&self, id: u128, subject: String) -> Route {
+    /// Where frames of a new call go, and where its own reply is awaited.
+    ///
+    /// Frames that follow the call have a reply subject of their own: "no responders" on the call's says that it
+    /// was not executed, and on the other only that the callee is gone by now.
+    pub(crate) fn route(&self, id: u128, subject: String) -> (Route, String) {
         let reply = format!("{}{id:032x}", self.prefix);
-        Route { id, outgoing: Arc::clone(&self.outgoing), subject: subject.into(), reply: Some(reply.into()) }
+        let later = format!("{reply}{LATER}");
+        let outgoing = Arc::clone(&self.outgoing);
+        (Route { id, outgoing, subject: subject.into(), reply: Some(later.into()) }, reply)
     }
 
     fn hear(&self, message: Message) {
-        let Some(id) = message.subject.strip_prefix(&self.prefix).and_then(call_id) else { return };
+        let Some(token) = message.subject.strip_prefix(&self.prefix) else { return };
+        let (token, later) = token.strip_suffix(LATER).map_or((token, false), |token| (token, true));
+        let Some(id) = call_id(token) else { return };
         if message.no_responders {
-            match self.pending.take(id) {
-                Some(waiting) => waiting.tell(Heard::NoResponders),
-                None => self.table.break_off(id, &BodyBroken::Reset("it is gone".to_owned())),
+            let gone = || "it is gone".to_owned();
+            self.table.break_off(id, &BodyBroken::Reset(gone()));
+            if let Some(waiting) = self.pending.take(id) {
+                waiting.tell(if later { Heard::Reset(gone()) } else { Heard::NoResponders });
             }
             return;
         }

@@ -97,6 +97,11 @@ impl Inbox {
         state.ended || state.broken.is_some()
     }
 
+    /// Whether the writer has sent all of it.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.lock();
         if let Some(broken) = &state.broken {

@@ -48,7 +48,7 @@ pub(crate) struct Route {
     pub(crate) id: u128,
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) subject: Arc<str>,
-    /// Set by the caller on every frame, so that a "no responders" comes back when the callee is gone.
+    /// Set by the caller, so that a "no responders" comes back when the callee is gone.
     pub(crate) reply: Option<Arc<str>>,
 }
 

@@ -102,7 +102,8 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if !self.over {
-            if !self.inbox.is_over() {
+            // Also if it broke at this end only: then the writer does not know yet.
+            if !self.inbox.has_ended() {
                 self.route.send_later(self.direction.reset("nobody reads it any more".to_owned()));
             }
             self.close();

@@ -128,11 +128,16 @@ pub(super) fn answer(values: &'static str) -> Answer {
     Answer { values: Bytes::from_static(values.as_bytes()), body: Body::Empty }
 }
 
-/// Waits for a condition, at most a minute of the paused clock.
+/// Waits for a condition that should come at once: far sooner than any deadline or idle timeout.
 pub(super) async fn until(what: impl Fn() -> bool) {
+    within(Duration::from_secs(1), what).await;
+}
+
+/// Waits for a condition, at most so long by the paused clock.
+pub(super) async fn within(limit: Duration, what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
-        assert!(start.elapsed() < Duration::from_secs(60), "it never came to be");
+        assert!(start.elapsed() < limit, "it never came to be");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

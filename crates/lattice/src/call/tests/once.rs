@@ -195,3 +195,33 @@ async fn many_at_once_over_both_connections() {
     futures::future::join_all(calls).await;
     assert_eq!((host.served(), client.in_flight()), (2000, 0));
 }
+
+/// Real threads, real time: calls of all sizes side by side.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_on_several_threads() {
+    let network = Network::new(1);
+    let host = Host::start(&network, "gcp-2", |call| {
+        async move { Ok(crate::Answer { values: call.values, body: call.body }) }.boxed()
+    })
+    .await;
+    let client = Arc::new(client(&network, "gcp-1").await);
+    let candidate = host.candidate(Place::OwnSite);
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..500usize {
+        let (client, candidate) = (Arc::clone(&client), candidate.clone());
+        calls.spawn(async move {
+            let sent = Bytes::from(vec![number as u8; (number % 5) * 60_000]);
+            let body = crate::Body::Whole(sent.clone());
+            let request = crate::Request { body, ..request(Safety::Write) };
+            // More bodies at once than there may be: the others are told so, and nothing else.
+            match client.call(&[candidate], request).await {
+                Ok(reply) => assert_eq!(reply.body.collect(1 << 20).await.unwrap(), sent),
+                Err(error) => assert_eq!(error.executed(), Executed::No, "{error}"),
+            }
+        });
+    }
+    while let Some(result) = calls.join_next().await {
+        result.unwrap();
+    }
+    until(|| client.streams() + client.in_flight() + host.server().streams() == 0).await;
+}

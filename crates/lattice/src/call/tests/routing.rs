@@ -220,12 +220,23 @@ async fn a_reset_before_the_first_byte_is_retried_for_reads_only() {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_stays_unknown_when_the_next_replica_refuses() {
     let network = Network::new(1);
-    let first = Host::start(&network, "gcp-2", |_| std::future::pending().boxed()).await;
+    let mut first = Host::start(&network, "gcp-2", |_| std::future::pending().boxed()).await;
     let second = Host::start(&network, "aws-1", |_| async { Err(Refusal::NotHere) }.boxed()).await;
     let client = client(&network, "gcp-1").await;
     let candidates = [first.candidate(Place::OwnSite), second.candidate(Place::OtherSite)];
+    // It breaks off, and only then the other is asked; and once more, where it is silent until its deadline.
+    let served = first.served.clone();
+    let stop = async {
+        until(|| served.load(std::sync::atomic::Ordering::Relaxed) == 1).await;
+        first.server = None;
+    };
+    let (result, ()) = tokio::join!(client.call(&candidates, request(Safety::Read)), stop);
+    assert_eq!((result.unwrap_err().executed(), second.served()), (Executed::Unknown, 1));
+
+    let first = Host::start(&network, "gcp-3", |_| std::future::pending().boxed()).await;
+    let candidates = [first.candidate(Place::OwnSite), second.candidate(Place::OtherSite)];
     let error = client.call(&candidates, request(Safety::Read)).await.unwrap_err();
-    assert_eq!((error.executed(), second.served()), (Executed::Unknown, 1));
+    assert_eq!((error.executed(), second.served()), (Executed::Unknown, 2));
     until(|| first.server().in_flight() == 0).await;
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Mutex;
 
-use super::harness::{Host, Outcome, answer, client, client_with, id, request, until};
+use super::harness::{Host, Outcome, answer, client, client_with, id, request, until, within};
 use super::once::{Raw, call};
 use crate::call::CallSettings;
 use crate::call::frames::{Data, Kind};
@@ -219,8 +219,9 @@ async fn silence_breaks_a_stream_at_both_ends() {
     network.faults().partition(&id("gcp-1"), &id("gcp-2"));
     network.faults().partition(&id("gcp-2"), &id("gcp-1"));
     let (_, broken) = drain(&mut body).await;
-    assert_eq!(broken, Some(BodyBroken::Idle(StreamLimits::default().idle)));
-    freed(&client, &host).await;
+    let idle = StreamLimits::default().idle;
+    assert_eq!(broken, Some(BodyBroken::Idle(idle)));
+    within(idle * 2, || client.streams() == 0 && host.server().streams() == 0).await;
 }
 
 #[tokio::test(start_paused = true)]
