@@ -206,6 +206,7 @@ impl Host {
         if !self.ingress.finish(grace).await {
             tracing::warn!("requests were cut off: they took longer than the grace period");
         }
+        self.shared.stores.close().await;
     }
 }
 

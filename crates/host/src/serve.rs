@@ -11,6 +11,7 @@ use http::Request;
 
 use crate::host::Shared;
 use crate::ingress;
+use crate::links::bucket;
 use crate::wire::http::{HANDLE, decode_request, encode_response};
 use crate::wire::keyvalue::{Operation, encode_outcome, is_keyvalue};
 
@@ -66,7 +67,7 @@ impl Service {
         let store = self.shared.stores.get(&call.target).ok_or(Refusal::NotHere)?;
         let operation = Operation::decode(&call.function, call.values)
             .map_err(|error| Refusal::Refused(error.to_string()))?;
-        if link.bucket.as_deref().is_some_and(|bucket| bucket != operation.bucket()) {
+        if bucket(&call.from_component, &link) != operation.bucket() {
             return Err(Refusal::NotLinked(format!(
                 "link {:?} of {} leads to another bucket",
                 call.link, call.from_component

@@ -13,7 +13,29 @@ use dunlin_providers::keyvalue::memory::MemoryStore;
 use crate::status::Condition;
 
 /// Stores by provider name.
-pub(crate) type Open = BTreeMap<String, Arc<dyn KeyValue>>;
+type Open = BTreeMap<String, Store>;
+
+/// A store that is open here.
+#[derive(Clone)]
+enum Store {
+    Embedded(Arc<EmbeddedStore>),
+    Memory(Arc<MemoryStore>),
+}
+
+impl Store {
+    fn keyvalue(&self) -> Arc<dyn KeyValue> {
+        match self {
+            Self::Embedded(store) => Arc::clone(store) as _,
+            Self::Memory(store) => Arc::clone(store) as _,
+        }
+    }
+
+    async fn close(&self) {
+        if let Self::Embedded(store) = self {
+            store.close().await;
+        }
+    }
+}
 
 /// Opens and closes stores as the snapshot says; read on every operation of a link.
 pub(crate) struct Stores {
@@ -42,7 +64,7 @@ impl Stores {
 
     /// The store of a provider, if it is open here.
     pub(crate) fn get(&self, provider: &str) -> Option<Arc<dyn KeyValue>> {
-        self.open.load().get(provider).cloned()
+        self.open.load().get(provider).map(Store::keyvalue)
     }
 
     /// The providers that are open here.
@@ -64,7 +86,7 @@ impl Stores {
         for (name, object) in &snapshot.providers {
             let Some(backend) = self.mine(&object.spec) else { continue };
             if let Some(store) = before.get(name) {
-                open.insert(name.clone(), Arc::clone(store));
+                open.insert(name.clone(), store.clone());
                 continue;
             }
             match self.start(name, backend).await {
@@ -87,6 +109,13 @@ impl Stores {
         changed
     }
 
+    /// Closes all stores, when nothing uses them any more.
+    pub(crate) async fn close(&self) {
+        for store in self.open.swap(Arc::default()).values() {
+            store.close().await;
+        }
+    }
+
     /// Whether this host opens the provider, and as what.
     fn mine(&self, provider: &WasmProvider) -> Option<Backend> {
         let backend = match provider.keyvalue {
@@ -104,14 +133,14 @@ impl Stores {
         (*site == self.id.site && holds).then_some(backend)
     }
 
-    async fn start(&self, name: &str, backend: Backend) -> Result<Arc<dyn KeyValue>, String> {
+    async fn start(&self, name: &str, backend: Backend) -> Result<Store, String> {
         match backend {
-            Backend::Memory => Ok(Arc::new(MemoryStore::default())),
+            Backend::Memory => Ok(Store::Memory(Arc::default())),
             Backend::Embedded => {
                 let file = self.folder.join(format!("{name}.redb"));
                 let store =
                     EmbeddedStore::open(file, Options::default()).await.map_err(|error| error.to_string())?;
-                Ok(Arc::new(store))
+                Ok(Store::Embedded(Arc::new(store)))
             }
         }
     }

@@ -17,6 +17,11 @@ use crate::directory::Directory;
 use crate::host::Shared;
 use crate::stores::Stores;
 
+/// The bucket that a link of `component` leads to: the one that it names, else one of the component's name.
+pub(crate) fn bucket<'a>(component: &'a str, link: &'a Link) -> &'a str {
+    link.bucket.as_deref().unwrap_or(component)
+}
+
 /// Makes what the imports of components are bound to.
 pub(crate) struct Links {
     calls: Arc<Calls>,

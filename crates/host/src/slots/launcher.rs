@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::HostSlot;
 use crate::desired::{Resolved, Resolver};
-use crate::links::Links;
+use crate::links::{Links, bucket};
 
 /// Makes slots on this host.
 pub(crate) struct Launcher {
@@ -75,8 +75,8 @@ impl Launcher {
             match &link.target {
                 LinkTarget::Provider(provider) => {
                     let store = self.links.store(name, link_name, provider);
-                    let binding =
-                        KeyValueBinding { store, bucket: link.bucket.clone(), timeout: Some(link.timeout) };
+                    let bucket = Some(bucket(name, link).to_owned());
+                    let binding = KeyValueBinding { store, bucket, timeout: Some(link.timeout) };
                     bindings.keyvalue.insert(link.import.clone(), binding);
                 }
                 LinkTarget::Component(target) => {
@@ -106,7 +106,7 @@ fn limits(spec: &WasmComponent) -> Limits {
 /// Every link answers once before a slot is ready: a key that nobody sets is asked for.
 async fn first_answer(binding: &KeyValueBinding) -> Result<(), StartFailure> {
     let give_up = Instant::now() + FIRST_ANSWER;
-    let bucket = binding.bucket.as_deref().unwrap_or("default");
+    let bucket = binding.bucket.as_deref().unwrap_or_default();
     loop {
         let timeout = binding.timeout.unwrap_or(FIRST_ANSWER);
         let context = dunlin_providers::keyvalue::Context {
