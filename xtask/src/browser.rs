@@ -1,6 +1,5 @@
 //! The todo application as a browser sees it: the page and the TodoBackend checks, against two real sites.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -22,16 +21,16 @@ pub fn test(tally: &mut Tally) -> Result<()> {
         say("installing what the browser tests need");
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     }
-    run(cargo().args(["build", "--locked", "--package", "dunlin"]))?;
+    // The same build as that of the tests: another selection of packages would build the engine once more.
+    run(cargo().args(["test", "--workspace", "--locked", "--no-run", "--quiet"]))?;
     let mut suites = Command::new("npm");
-    suites.args(["test", "--silent"]).current_dir(&folder).env("DUNLIN", dunlin()).env("DUNLIN_GUESTS", guests::folder());
+    suites
+        .args(["test", "--silent"])
+        .current_dir(&folder)
+        .env("DUNLIN", target().join("debug/dunlin"))
+        .env("DUNLIN_GUESTS", guests::folder());
     let mut said = Tally::default();
     let well = run_reading(&mut suites, |line| said.node_line(line))?;
     tally.add(&said);
-    if well { Ok(()) } else { bail!("{} checks failed in the browser", said.failed) }
-}
-
-/// The development build of the command.
-pub fn dunlin() -> PathBuf {
-    target().join("debug/dunlin")
+    if well { Ok(()) } else { bail!("{} checks failed in the browser", said.failed.max(1)) }
 }

@@ -33,7 +33,11 @@ pub fn run_dist() -> Result<()> {
     let archive = format!("{name}.tar.gz");
     // The same input gives the same archive, byte for byte.
     let order = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
-    run(Command::new("tar").args(order).args(["-czf", &archive, &name]).env("GZIP", "-n9").current_dir(&dist))?;
+    run(Command::new("tar")
+        .args(order)
+        .args(["-czf", &archive, &name])
+        .env("GZIP", "-n9")
+        .current_dir(&dist))?;
     let mut sums = String::new();
     let output = Command::new("sha256sum").arg(&archive).current_dir(&dist).output();
     let output = output.context("sha256sum is missing; it is in coreutils")?;

@@ -46,7 +46,10 @@ pub fn run() -> Result<()> {
         words(&file, &text, &mut offences);
     }
     if unsafe_files.len() > 1 || unsafe_files.iter().any(|file| !file.starts_with(UNSAFE_FILE)) {
-        offences.push(format!("unsafe code belongs in one file of {UNSAFE_FILE} alone, not in {}", unsafe_files.join(", ")));
+        offences.push(format!(
+            "unsafe code belongs in one file of {UNSAFE_FILE} alone, not in {}",
+            unsafe_files.join(", ")
+        ));
     }
     if offences.is_empty() {
         say("the rules of the repository hold");
@@ -82,7 +85,9 @@ fn arrows(name: &str, allowed: &[&str], offences: &mut Vec<String>) -> Result<()
 fn shape(file: &str, text: &str, offences: &mut Vec<String>) {
     let lines = text.lines().count();
     if lines > LONGEST_FILE {
-        offences.push(format!("{file}: {lines} lines; is there more than one idea in it? (at most {LONGEST_FILE})"));
+        offences.push(format!(
+            "{file}: {lines} lines; is there more than one idea in it? (at most {LONGEST_FILE})"
+        ));
     }
     let says_what_for = text.lines().take(12).any(|line| line.starts_with("//!"));
     if !says_what_for && !file.starts_with("guests/") {
@@ -97,9 +102,13 @@ fn shape(file: &str, text: &str, offences: &mut Vec<String>) {
 
 /// What names one machine or one registry's address has no place in the project.
 fn words(file: &str, text: &str, offences: &mut Vec<String>) {
-    if Path::new(file).extension().is_some_and(|extension| extension == "lock") || file.ends_with("package-lock.json") {
+    if Path::new(file).extension().is_some_and(|extension| extension == "lock")
+        || file.ends_with("package-lock.json")
+    {
         if text.contains("\"resolved\"") {
-            offences.push(format!("{file}: names the registry it was made from; set omit-lockfile-registry-resolved=true"));
+            offences.push(format!(
+                "{file}: names the registry it was made from; set omit-lockfile-registry-resolved=true"
+            ));
         }
         return;
     }

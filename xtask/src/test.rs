@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that is checked, in an order that fails early, summed up at the end.
 
 use std::io::Write;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -12,19 +13,20 @@ use crate::{browser, guests, rules, tools};
 /// What to run.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Runs one step alone: rules, format, guests, clippy, deny, rust or browser.
+    /// Runs one step alone: rules, format, guests, clippy, deny, application, rust or browser.
     #[arg(long, value_name = "STEP")]
     only: Option<String>,
 }
 
 type Step = fn(&mut Tally) -> Result<()>;
 
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 8] = [
     ("rules", |tally| tally.whole(rules::run())),
-    ("format", |tally| tally.whole(run(cargo().args(["fmt", "--all", "--check"])))),
+    ("format", format),
     ("guests", |_| guests::run(&guests::Options::default())),
     ("clippy", clippy),
     ("deny", deny),
+    ("application", application),
     ("rust", rust),
     ("browser", browser::test),
 ];
@@ -59,6 +61,17 @@ pub fn run_steps(options: &Options) -> Result<()> {
     if broken.is_empty() { Ok(()) } else { std::process::exit(1) }
 }
 
+/// Workspaces beside the root's, whose code runs as WebAssembly.
+const GUEST_WORKSPACES: [&str; 2] = ["apps/todo/Cargo.toml", "guests/Cargo.toml"];
+
+fn format(tally: &mut Tally) -> Result<()> {
+    tally.whole(run(cargo().args(["fmt", "--all", "--check"])))?;
+    for workspace in GUEST_WORKSPACES {
+        tally.whole(run(cargo().args(["fmt", "--all", "--check", "--manifest-path", workspace])))?;
+    }
+    Ok(())
+}
+
 fn clippy(tally: &mut Tally) -> Result<()> {
     let mut clippy = cargo();
     clippy.args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
@@ -73,13 +86,29 @@ fn deny(tally: &mut Tally) -> Result<()> {
     tally.whole(run(&mut deny))
 }
 
+/// The todo component's pure parts, natively.
+fn application(tally: &mut Tally) -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--locked", "--manifest-path", GUEST_WORKSPACES[0]]);
+    counted(tally, test.env("CARGO_TARGET_DIR", target().join("guest-build/native")))
+}
+
 fn rust(tally: &mut Tally) -> Result<()> {
     let mut test = cargo();
     test.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("DUNLIN_GUESTS", guests::folder());
+    counted(tally, &mut test)
+}
+
+/// Runs a command that prints as `cargo test` does and adds up what it says.
+fn counted(tally: &mut Tally, command: &mut Command) -> Result<()> {
     let mut said = Tally::default();
-    let well = run_reading(&mut test, |line| said.cargo_line(line))?;
+    let well = run_reading(command, |line| said.cargo_line(line))?;
     tally.add(&said);
-    if well { Ok(()) } else { bail!("{} tests failed; run one again with `cargo test -p CRATE NAME`", said.failed) }
+    if well {
+        Ok(())
+    } else {
+        bail!("{} tests failed; run one again with `cargo test -p CRATE NAME`", said.failed.max(1))
+    }
 }
 
 /// A target directory that is shared across runs must not grow for ever: past the bound it starts afresh.

@@ -27,7 +27,9 @@ pub fn debian(program: &str, package: &str) -> Result<()> {
         bail!("{program} is missing: install it with your package manager (Debian calls it {package})");
     }
     say(&format!("installing {package}"));
-    let install = |command: &mut Command| run(command.args(["install", "--yes", "--quiet", package]).env("DEBIAN_FRONTEND", "noninteractive"));
+    let install = |command: &mut Command| {
+        run(command.args(["install", "--yes", "--quiet", package]).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
     if install(&mut Command::new("apt-get")).is_ok() {
         return Ok(());
     }

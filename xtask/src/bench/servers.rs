@@ -45,7 +45,8 @@ pub fn dunlin(program: &Path, wasm: &Path) -> Result<Server> {
     let mut command = Command::new(program);
     command.arg("dev").arg(&manifests).args(["--port", "0", "--hosts", "1", "--wasm"]);
     command.arg(format!("hello={}", wasm.display())).env("XDG_RUNTIME_DIR", folder.path());
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start dunlin dev")?;
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start dunlin dev")?;
     let announced = folder.path().join("dunlin").join(format!("dev-{}.json", child.id()));
     let mut server = Server { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
     let address = wait("dunlin dev", || {
@@ -87,7 +88,11 @@ pub fn wasmtime_program() -> Result<std::path::PathBuf> {
         say("building wasmtime 48 to compare with; this takes some minutes, once");
         let mut install = cargo();
         install.args(["install", "--locked", "--quiet", "wasmtime-cli@48", "--root"]).arg(&root);
-        install.args(["--no-default-features", "--features", "serve,component-model,component-model-async,cranelift,pooling-allocator,parallel-compilation"]);
+        install.args([
+            "--no-default-features",
+            "--features",
+            "serve,component-model,component-model-async,cranelift,pooling-allocator,parallel-compilation",
+        ]);
         run(install.env("CARGO_TARGET_DIR", root.join("target")))?;
     }
     Ok(program)

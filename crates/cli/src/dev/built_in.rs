@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use dunlin_host::images::Code;
+use dunlin_manifest::{File, Replicas, SitePlacement};
 
 use crate::printer::WrongInput;
 
@@ -21,9 +22,12 @@ pub(crate) fn write(directory: &Path, sites: Option<&[String]>) -> Result<()> {
         return Err(WrongInput(text.to_owned()).into());
     }
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    for (name, text) in MANIFESTS {
-        let text = sites.map_or_else(|| (*text).to_owned(), |sites| for_sites(text, sites));
-        std::fs::write(directory.join(name), text).with_context(|| format!("cannot write {name}"))?;
+    let files: Vec<(String, String)> = match sites {
+        Some(sites) => vec![("todo.yaml".to_owned(), for_sites(sites))],
+        None => MANIFESTS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+    };
+    for (name, text) in files {
+        std::fs::write(directory.join(&name), text).with_context(|| format!("cannot write {name}"))?;
     }
     Ok(())
 }
@@ -34,29 +38,25 @@ pub(crate) fn code() -> BTreeMap<String, Code> {
 }
 
 /// The same manifests with other sites: two replicas and the store in the first, one replica in each other.
-fn for_sites(text: &str, sites: &[String]) -> String {
-    let lattice = sites.iter().map(|site| format!("{site}: {{}}")).collect::<Vec<_>>().join(", ");
-    let replicas = |index| if index == 0 { 2 } else { 1 };
-    let placed =
-        sites.iter().enumerate().map(|(index, site)| format!("{site}: {{ replicas: {} }}", replicas(index)));
-    let placed = placed.collect::<Vec<_>>().join(", ");
-    let store =
-        sites.first().map(|site| format!("{site}: {{ url: \"redis://redis:6379\" }}")).unwrap_or_default();
-    let mut kind = "";
-    let lines = text.lines().map(|line| {
-        if let Some(name) = line.strip_prefix("kind: ") {
-            kind = name.split_whitespace().next().unwrap_or_default();
-        }
-        let Some(before) = line.find("sites:") else { return line.to_owned() };
-        let head = line.get(..before).unwrap_or_default();
-        match (kind, head.trim().is_empty()) {
-            ("Lattice", true) => format!("{head}sites: {{ {lattice} }}"),
-            ("WasmComponent", true) => format!("{head}sites: {{ {placed} }}"),
-            ("WasmProvider", true) => format!("{head}sites: {{ {store} }}"),
-            _ => line.to_owned(),
-        }
-    });
-    lines.collect::<Vec<_>>().join("\n") + "\n"
+fn for_sites(sites: &[String]) -> String {
+    let files =
+        MANIFESTS.iter().map(|(name, text)| File { path: (*name).to_owned(), text: (*text).to_owned() });
+    let mut snapshot = dunlin_manifest::read(&files.collect::<Vec<_>>()).snapshot;
+    for lattice in &mut snapshot.lattice {
+        lattice.spec.sites = sites.iter().map(|site| (site.clone(), Default::default())).collect();
+    }
+    for component in snapshot.components.values_mut() {
+        let placed = sites.iter().enumerate().map(|(index, site)| {
+            let replicas = Replicas::Count(if index == 0 { 2 } else { 1 });
+            (site.clone(), SitePlacement { replicas, ..SitePlacement::default() })
+        });
+        component.spec.sites = placed.collect();
+    }
+    for provider in snapshot.providers.values_mut() {
+        let first = std::mem::take(&mut provider.spec.sites).into_values().next().unwrap_or_default();
+        provider.spec.sites = sites.iter().take(1).map(|site| (site.clone(), first.clone())).collect();
+    }
+    dunlin_manifest::print(&snapshot)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod built_in;
+mod conditions;
 mod keys;
 mod member;
 mod orders;

@@ -1,18 +1,18 @@
 //! One run of `dunlin dev` from start to end: start everything, show it, follow keys and orders, stop everything.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use dunlin_host::server::Server;
-use dunlin_host::status::{Condition, Status};
+use dunlin_host::status::Status;
 use dunlin_providers::logging::Entry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::dev::conditions::{Conditions, News};
 use crate::dev::keys::Keys;
 use crate::dev::orders::{self, Order, Verb};
 use crate::dev::plan::Plan;
@@ -32,7 +32,7 @@ pub(crate) struct Session {
     control: Server,
     token: String,
     announcement: Announcement,
-    conditions: BTreeSet<Condition>,
+    conditions: Conditions,
     following: Option<(mpsc::Sender<Arc<Entry>>, mpsc::Receiver<Arc<Entry>>)>,
 }
 
@@ -56,7 +56,7 @@ impl Session {
         world.revive("").await?;
         let announcement = Announcement::write(&running(&world, &control, &token))?;
         let keys = Keys::listen();
-        let conditions = BTreeSet::new();
+        let conditions = Conditions::default();
         let mut session =
             Self { world, screen, keys, orders, control, token, announcement, conditions, following: None };
         session.wait_until_ready().await;
@@ -156,17 +156,14 @@ impl Session {
     fn look(&mut self) {
         self.world.balance();
         if let Some(status) = self.world.status() {
-            let now: BTreeSet<Condition> = status.conditions.iter().cloned().collect();
-            for new in now.difference(&self.conditions) {
-                self.screen.line(format!("  {}", status::condition(new)));
+            for news in self.conditions.look(&status.conditions, Instant::now()) {
+                self.screen.line(match news {
+                    News::New(condition) => format!("  {}", status::condition(&condition)),
+                    News::Over(condition) => {
+                        format!("  {} {}  {}", styled(GOOD, "over"), condition.object, condition.reason)
+                    }
+                });
             }
-            for gone in self.conditions.difference(&now) {
-                // A condition whose words changed was printed above; it is not over.
-                if !now.iter().any(|other| (&other.object, &other.reason) == (&gone.object, &gone.reason)) {
-                    self.screen.line(format!("  {} {}  {}", styled(GOOD, "over"), gone.object, gone.reason));
-                }
-            }
-            self.conditions = now;
         }
         let (requests, failed) = self.world.requests();
         let movable = self.movable().map(|(component, _)| component);
