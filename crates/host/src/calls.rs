@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_lattice::presence::Presence;
+use dunlin_lattice::presence::{PeerClock, Presence};
 use dunlin_lattice::subjects::Subjects;
 use dunlin_lattice::{
     Bus, CallClient, CallError, CallServer, CallSettings, Candidate, Connection, Place, Reply, Request, Serve,
@@ -35,7 +35,7 @@ impl Calls {
         Ok(Self { id: id.clone(), subjects, client, serving })
     }
 
-    /// Starts to take calls. They are answered until the server is dropped.
+    /// Starts to take calls, whose deadlines are in the clock of `presence`. They are answered until the server is dropped.
     pub(crate) async fn serve(&self, presence: &Presence, service: Arc<dyn Serve>) -> CallServer {
         let (subjects, id) = (self.subjects.clone(), self.id.clone());
         let settings = CallSettings::default();

@@ -59,6 +59,12 @@ impl Directory {
         directory
     }
 
+    /// One provider at one host, for tests.
+    #[cfg(test)]
+    pub(crate) fn with_provider(provider: &str, replica: Replica) -> Self {
+        Self { providers: [(provider.to_owned(), vec![replica])].into(), ..Self::default() }
+    }
+
     /// Other hosts with a slot of `component` that takes calls.
     pub(crate) fn component(&self, component: &str) -> &[Replica] {
         self.components.get(component).map_or(&[], Vec::as_slice)

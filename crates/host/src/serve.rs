@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dunlin_lattice::{Answer, Incoming, Refusal, Serve};
 use dunlin_manifest::{Link, LinkTarget, Remote};
-use dunlin_providers::keyvalue::{Context, Error};
+use dunlin_providers::keyvalue::{Context, Error, KeyValue};
 use dunlin_runtime::{HandleError, Invoke as _, InvokeContext, InvokeError, Workload};
 use http::Request;
 
@@ -14,6 +14,7 @@ use crate::ingress;
 use crate::links::bucket;
 use crate::wire::http::{HANDLE, decode_request, encode_response};
 use crate::wire::keyvalue::{Operation, encode_outcome, is_keyvalue};
+use crate::wire::{pack, unpack};
 
 /// Answers calls with what this host has.
 pub(crate) struct Service {
@@ -65,21 +66,15 @@ impl Service {
     async fn keyvalue(&self, call: Incoming) -> Result<Answer, Refusal> {
         let link = self.link(&call)?;
         let store = self.shared.stores.get(&call.target).ok_or(Refusal::NotHere)?;
-        let operation = Operation::decode(&call.function, call.values)
-            .map_err(|error| Refusal::Refused(error.to_string()))?;
-        if bucket(&call.from_component, &link) != operation.bucket() {
-            return Err(Refusal::NotLinked(format!(
-                "link {:?} of {} leads to another bucket",
-                call.link, call.from_component
-            )));
-        }
-        let context = Context { deadline: call.deadline, traceparent: call.traceparent };
-        let outcome = operation.run(store.as_ref(), &context).await;
-        match outcome {
-            // The lattice has words of its own for what was not executed, and may try elsewhere.
-            Err(Error::Unknown(reason)) => Err(Refusal::Unknown(reason)),
-            outcome => Ok(Answer { values: encode_outcome(&outcome), ..Answer::default() }),
-        }
+        let bucket = bucket(&call.from_component, &link).to_owned();
+        perform(store.as_ref(), call, |asked| {
+            if asked == bucket {
+                Ok(())
+            } else {
+                Err(Refusal::NotLinked(format!("the link leads to bucket {bucket:?} alone")))
+            }
+        })
+        .await
     }
 
     async fn component(&self, call: Incoming) -> Result<Answer, Refusal> {
@@ -123,5 +118,26 @@ impl Service {
                 call.from_component, call.link, call.target
             ))
         })
+    }
+}
+
+/// Does an operation on a store, if `allowed` agrees to its bucket, and answers with the outcome.
+pub(crate) async fn perform(
+    store: &dyn KeyValue,
+    call: Incoming,
+    allowed: impl FnOnce(&str) -> Result<(), Refusal>,
+) -> Result<Answer, Refusal> {
+    let refused = |error: &dyn std::fmt::Display| Refusal::Refused(error.to_string());
+    let arguments = unpack(call.values, call.body).await.map_err(|error| refused(&error))?;
+    let operation = Operation::decode(&call.function, arguments).map_err(|error| refused(&error))?;
+    allowed(operation.bucket())?;
+    let context = Context { deadline: call.deadline, traceparent: call.traceparent };
+    match operation.run(store, &context).await {
+        // The lattice has a word of its own for what nobody knows.
+        Err(Error::Unknown(reason)) => Err(Refusal::Unknown(reason)),
+        outcome => {
+            let (values, body) = pack(encode_outcome(&outcome));
+            Ok(Answer { values, body })
+        }
     }
 }

@@ -35,9 +35,9 @@ pub use reading::{File, Reading, read};
 pub use reference::reference_page;
 pub use schema::json_schema;
 pub use types::{
-    API_VERSION, Canary, ConfigValue, Egress, Failover, GROUP, Http, KeyValueBackend, Kind, Lattice, Limits,
-    Link, LinkTarget, Object, ObjectReference, Origin, ProviderSite, Readiness, Redis, Remote, Replicas,
-    Resources, SecretKeyReference, SecretReference, Site, SitePlacement, Snapshot, Timeouts, Update,
-    WasmComponent, WasmProvider,
+    API_VERSION, Abort, Canary, ConfigValue, Egress, Failover, GROUP, Http, KeyValueBackend, Kind, Lattice,
+    Limits, Link, LinkTarget, Object, ObjectReference, Origin, ProviderSite, Readiness, Redis, Remote,
+    Replicas, Resources, SecretKeyReference, SecretReference, Site, SitePlacement, Snapshot, Timeouts,
+    Update, WasmComponent, WasmProvider,
 };
 pub use units::{format_bytes, format_duration, parse_bytes, parse_duration};

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use dunlin_lattice::{Body, Executed, Request};
+use dunlin_lattice::{Executed, Request};
 use dunlin_providers::keyvalue::{Context, Error, KeyValue, Page, Swap};
 
 use crate::calls::Calls;
 use crate::directory::Directory;
 use crate::stores::Stores;
 use crate::wire::keyvalue::{Operation, Outcome, decode_outcome};
+use crate::wire::{pack, unpack};
 
 /// One component's link to one provider.
 pub(super) struct LinkedStore {
@@ -38,13 +39,14 @@ impl LinkedStore {
             )));
         }
         let (function, safety) = operation.function();
+        let (values, body) = pack(operation.encode());
         let request = Request {
             target: self.provider.clone(),
             function: function.to_owned(),
             from_component: self.component.clone(),
             link: self.link.clone(),
-            values: operation.encode(),
-            body: Body::Empty,
+            values,
+            body,
             deadline: context.deadline,
             safety,
             traceparent: context.traceparent.clone(),
@@ -167,5 +169,57 @@ impl KeyValue for LinkedStore {
         }
         let operation = Operation::DeleteMany { bucket: bucket.to_owned(), keys: keys.to_vec() };
         self.perform(context, operation).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_lattice::memory::Network;
+    use dunlin_lattice::presence::PeerClock;
+    use dunlin_lattice::{Answer, Incoming, Refusal, Serve};
+    use dunlin_manifest::HostId;
+    use dunlin_providers::keyvalue::{conformance, memory::MemoryStore};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::directory::Replica;
+    use crate::serve::perform;
+
+    /// A host that has one store and lets everybody use it.
+    struct Store(Arc<MemoryStore>);
+
+    #[async_trait]
+    impl Serve for Store {
+        async fn serve(&self, call: Incoming) -> Result<Answer, Refusal> {
+            perform(self.0.as_ref(), call, |_| Ok(())).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_at_another_host_is_as_good_as_one_here() {
+        let network = Network::new(1);
+        let (near, far) = (HostId::new("aws", "aws-1"), HostId::new("gcp", "gcp-1"));
+        let clock = PeerClock::own(7, Instant::now());
+        let here = Arc::new(Calls::connect(&near, "test", network.bus(&near).as_ref()).await.unwrap());
+        let there = Calls::connect(&far, "test", network.bus(&far).as_ref()).await.unwrap();
+        let replica = Replica { host: Arc::new(far), ready: true, last_beat: Instant::now(), clock };
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::with_provider("redis", replica)));
+        // A fresh store for each case; the former one's server ends when the next is started.
+        let serving = tokio::sync::Mutex::new(None);
+        conformance::run(async || {
+            let server = there.serve_by(clock, Arc::new(Store(Arc::default()))).await;
+            *serving.lock().await = Some(server);
+            let stores = Stores::new(near.clone(), std::path::PathBuf::new(), false, false);
+            Arc::new(LinkedStore {
+                calls: Arc::clone(&here),
+                stores: Arc::new(stores),
+                directory: Arc::clone(&directory),
+                component: "todo".to_owned(),
+                link: "store".to_owned(),
+                provider: "redis".to_owned(),
+            }) as Arc<dyn KeyValue>
+        })
+        .await
+        .unwrap();
     }
 }

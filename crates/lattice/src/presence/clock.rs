@@ -29,7 +29,8 @@ pub struct PeerClock {
 
 impl PeerClock {
     /// The clock of this very host, whose uptime began at `started`.
-    pub(super) fn own(incarnation: u64, started: Instant) -> Self {
+    #[must_use]
+    pub fn own(incarnation: u64, started: Instant) -> Self {
         Self { incarnation, epoch: started, offset: 0 }
     }
 

@@ -334,11 +334,25 @@ pub struct Update {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Canary {
-    /// The share of requests it gets, in per cent.
+    /// The share of calls it gets, in per cent.
     #[schemars(extend("minimum" = 1, "maximum" = 99))]
-    pub percent: u8,
-    /// For how long.
-    #[serde(rename = "for", with = "units::duration")]
+    pub weight: u8,
+    /// For how long, before it gets all.
+    #[serde(with = "units::duration")]
     #[schemars(with = "units::DurationText", extend("x-dunlin-at-least" = "1s", "x-dunlin-at-most" = "24h"))]
-    pub period: Duration,
+    pub hold: Duration,
+    /// When it is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<Abort>,
+}
+
+/// When a new identity is given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Abort {
+    /// The share of its calls that may fail, as a decimal in quotes: `"0.02"`.
+    pub error_ratio: String,
+    /// Calls that have to be counted before the share says anything.
+    #[schemars(extend("minimum" = 1))]
+    pub min_requests: u32,
 }

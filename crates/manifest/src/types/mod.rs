@@ -9,8 +9,8 @@ mod object;
 mod provider;
 
 pub use component::{
-    Canary, ConfigValue, Failover, Http, Limits, Readiness, Remote, Replicas, Resources, SecretKeyReference,
-    SitePlacement, Timeouts, Update, WasmComponent,
+    Abort, Canary, ConfigValue, Failover, Http, Limits, Readiness, Remote, Replicas, Resources,
+    SecretKeyReference, SitePlacement, Timeouts, Update, WasmComponent,
 };
 pub use lattice::{Lattice, Site};
 pub use link::{Egress, Link, LinkTarget};

@@ -1,0 +1,9 @@
+//! Hosts on the in-process bus, with real components and real HTTP.
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod drain;
+mod links;
+mod protocol;
+mod restart;
+mod site;
+mod streams;
