@@ -222,12 +222,27 @@ element("add").addEventListener("submit", async (event) => {
   }
 });
 
+/** id -> the last change of that todo under way: changes of one todo are made one after the other. */
+const turns = new Map();
+async function inTurn(id, work) {
+  const turn = (turns.get(id) ?? Promise.resolve()).then(work);
+  const settled = turn.catch(() => {});
+  turns.set(id, settled);
+  try {
+    return await turn;
+  } finally {
+    if (turns.get(id) === settled) turns.delete(id);
+  }
+}
+
 function change(id, fields) {
-  return attempt(async () => {
-    const todo = await call("PATCH", pathOf(id), fields);
-    todos.set(id, todo);
-    return todo;
-  });
+  return attempt(() =>
+    inTurn(id, async () => {
+      const todo = await call("PATCH", pathOf(id), fields);
+      todos.set(id, todo);
+      return todo;
+    }),
+  );
 }
 
 async function complete(id, completed) {
@@ -240,11 +255,13 @@ async function remove(id) {
   const hadFocus = item?.contains(document.activeElement);
   const neighbour = item?.nextElementSibling ?? item?.previousElementSibling;
   const gone = todos.get(id);
-  await attempt(async () => {
-    await call("DELETE", pathOf(id));
-    todos.delete(id);
-    announce(`Deleted ${gone?.title ?? ""}`);
-  });
+  await attempt(() =>
+    inTurn(id, async () => {
+      await call("DELETE", pathOf(id));
+      todos.delete(id);
+      announce(`Deleted ${gone?.title ?? ""}`);
+    }),
+  );
   // The keyboard stays where it was in the list.
   if (hadFocus && !items.has(id)) (neighbour?.isConnected ? neighbour.querySelector(".title") : title).focus();
 }
@@ -292,14 +309,16 @@ element("clear").addEventListener("click", async () => {
   const done = [...todos.values()].filter(FILTERS.completed);
   await attempt(() =>
     Promise.all(
-      done.map(async ({ id }) => {
-        try {
-          await call("DELETE", pathOf(id));
-        } catch (error) {
-          if (error.status !== 404) throw error;
-        }
-        todos.delete(id);
-      }),
+      done.map(({ id }) =>
+        inTurn(id, async () => {
+          try {
+            await call("DELETE", pathOf(id));
+          } catch (error) {
+            if (error.status !== 404) throw error;
+          }
+          todos.delete(id);
+        }),
+      ),
     ),
   );
   announce("Cleared completed todos");

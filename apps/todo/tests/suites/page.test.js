@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { ask } from "../support/ask.js";
 import { launch, sites } from "../support/browser.js";
 import { until } from "../support/until.js";
 
@@ -38,7 +39,7 @@ for (const [name, options] of Object.entries(WIDTHS)) {
       await page.getByRole("button", { name: "Add", exact: true }).click();
       await item(title).first().waitFor();
     };
-    const stored = async () => (await (await fetch(`${here}/api`)).json()).map((todo) => [todo.title, todo.completed]);
+    const stored = async () => (await ask(`${here}/api`)).json().map((todo) => [todo.title, todo.completed]);
     const picture = async (of, scheme = "light") => {
       if (!pictures) return;
       mkdirSync(pictures, { recursive: true });
@@ -47,7 +48,7 @@ for (const [name, options] of Object.entries(WIDTHS)) {
     };
 
     beforeEach(async () => {
-      assert.equal((await fetch(`${here}/api`, { method: "DELETE" })).status, 204);
+      assert.equal((await ask(`${here}/api`, { method: "DELETE" })).status, 204);
       context = await browser.newContext(options);
       page = await context.newPage();
       page.setDefaultTimeout(10_000);
@@ -184,7 +185,7 @@ for (const [name, options] of Object.entries(WIDTHS)) {
     test("shows what was changed at the other site", async () => {
       await add("one");
       const headers = { "content-type": "application/json" };
-      await fetch(`${there}/api`, { method: "POST", headers, body: '{"title":"from there"}' });
+      await ask(`${there}/api`, { method: "POST", headers, body: '{"title":"from there"}' });
       await shows([["one", false], ["from there", false]]);
     });
 

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { ask } from "./ask.js";
 import { until } from "./until.js";
 
 const nothing = async () => {};
@@ -36,8 +37,8 @@ export async function started(manifests) {
       async () => {
         if (process_.exitCode !== null) throw new Error("it has ended");
         const found = [...new Set(said.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [])].slice(0, 2);
-        const answers = await Promise.all(found.map((url) => fetch(`${url}/api`)));
-        return found.length === 2 && answers.every((answer) => answer.ok) ? found : undefined;
+        const answers = await Promise.all(found.map((url) => ask(`${url}/api`)));
+        return found.length === 2 && answers.every(({ status }) => status === 200) ? found : undefined;
       },
       60_000,
     );
