@@ -146,7 +146,7 @@ impl Core {
         let needed = promises_needed(demand, hosts, me, self.drain.is_some(), deaf);
         if slot.leaving.is_bound(world.now) && !bugs.break_promises {
             // Whoever promises cannot leave; let go of those who promised to it meanwhile.
-            actions.extend(slot.leaving.give_up(name, world.now, bugs.trust_stale_yes));
+            actions.extend(slot.leaving.give_up(name, world.now));
             return;
         }
         let others = self.others_ready(world, name);
@@ -157,7 +157,7 @@ impl Core {
             return;
         }
         if slot.leaving.is_over(world.now) {
-            actions.extend(slot.leaving.give_up(name, world.now, bugs.trust_stale_yes));
+            actions.extend(slot.leaving.give_up(name, world.now));
         }
         // Presence only tells whether it is worth asking.
         if !slot.leaving.is_asking() && others.len() >= needed {

@@ -112,6 +112,11 @@ impl Leaving {
         }
     }
 
+    /// For a planted bug: counts this yes from now on, whenever it was said.
+    pub(super) fn never_forget(&mut self, host: &HostId) {
+        self.stale.insert(host.clone());
+    }
+
     /// Whether enough have promised, lately enough.
     pub(super) fn has_enough(&self, needed: usize, myself: &HostId, now: Instant) -> bool {
         let Some(round) = &self.round else { return false };
@@ -131,18 +136,17 @@ impl Leaving {
     }
 
     /// Ends the round and frees those who promised; the next comes after a pause, the longer the more often.
-    pub(super) fn give_up(&mut self, component: &str, now: Instant, keep_stale: bool) -> Vec<Action> {
+    pub(super) fn give_up(&mut self, component: &str, now: Instant) -> Vec<Action> {
         let Some(round) = self.round.take() else { return Vec::new() };
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         self.not_before = Some(now + self.pause);
-        self.stale.extend(round.yes.keys().filter(|_| keep_stale).cloned());
         let done = |(host, (question, _))| Action::Done { component: component.to_owned(), host, question };
         round.yes.into_iter().map(done).collect()
     }
 
     /// The slot stays after all: the next time it starts afresh.
     pub(super) fn stay(&mut self, component: &str, now: Instant) -> Vec<Action> {
-        let actions = self.give_up(component, now, false);
+        let actions = self.give_up(component, now);
         self.pause = Duration::ZERO;
         self.not_before = None;
         actions

@@ -231,7 +231,12 @@ impl Core {
         answer: Answer,
     ) -> Option<Action> {
         match self.slots.get_mut(component) {
-            Some(slot) => slot.leaving.answered(component, round, host, answer),
+            Some(slot) => {
+                if self.settings.bugs.trust_stale_yes && answer.yes {
+                    slot.leaving.never_forget(&host);
+                }
+                slot.leaving.answered(component, round, host, answer)
+            }
             None => answer.yes.then(|| Action::Done {
                 component: component.to_owned(),
                 host,

@@ -1,0 +1,245 @@
+//! The agent as its host uses it: slots, view, memory, drain, and starts that misbehave.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dunlin_agent::{Agent, AgentConfig, AgentError, AgentHandle, HostFacts, Launcher, Slot, StartFailure};
+use dunlin_lattice::memory::Network;
+use dunlin_manifest::HostId;
+use dunlin_placement::{Demand, Desired, SiteDemand, SlotState, order};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Starts,
+    Fails,
+    Panics,
+    Hangs,
+}
+
+struct Starter {
+    mood: Mood,
+    starts: AtomicU32,
+    ready: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Started {
+    ready: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Launcher for Starter {
+    type Slot = Started;
+
+    async fn start(&self, _demand: &Demand) -> Result<Arc<Started>, StartFailure> {
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(50)).await;
+        match self.mood {
+            Mood::Starts => Ok(Arc::new(Started { ready: self.ready.subscribe() })),
+            Mood::Fails => Err(StartFailure::Here("the disk is full".into())),
+            Mood::Panics => panic!("on purpose"),
+            Mood::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Slot for Started {
+    fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+    fn begin_drain(&self) {}
+    async fn drained(&self, _limit: Duration) {}
+    fn last_call(&self) -> Option<Instant> {
+        None
+    }
+}
+
+struct Host {
+    handle: AgentHandle<Started>,
+    starter: Arc<Starter>,
+    desired: watch::Sender<Option<Desired>>,
+    facts: watch::Sender<HostFacts>,
+}
+
+fn id(name: &str) -> HostId {
+    HostId { site: "gcp".into(), host: name.into() }
+}
+
+fn demand(replicas: u32) -> Desired {
+    let demand = Demand {
+        component: "todo".into(),
+        identity: "i1".into(),
+        sites: BTreeMap::from([("gcp".to_owned(), SiteDemand::count(replicas))]),
+        memory: 1,
+        suspend: false,
+        request_timeout: Duration::from_secs(5),
+    };
+    Desired {
+        revision: "r1".into(),
+        digest: format!("{replicas}"),
+        components: BTreeMap::from([("todo".into(), demand)]),
+    }
+}
+
+async fn start(network: &Network, mood: Mood, config: AgentConfig, desired: Option<Desired>) -> Host {
+    let starter = Arc::new(Starter { mood, starts: AtomicU32::new(0), ready: watch::Sender::new(true) });
+    let connection = network.bus(&config.id).connect("presence").await.unwrap();
+    let (desired, desired_receiver) = watch::channel(desired);
+    let (facts, facts_receiver) = watch::channel(HostFacts::default());
+    let handle =
+        Agent::start(config, Arc::clone(&starter), connection, desired_receiver, facts_receiver).unwrap();
+    Host { handle, starter, desired, facts }
+}
+
+fn config(name: &str) -> AgentConfig {
+    AgentConfig::new(id(name), "test", 1 << 30)
+}
+
+/// Waits until something holds, at most so long.
+async fn until(seconds: u64, what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(seconds), wait)
+        .await
+        .unwrap_or_else(|_| panic!("not within {seconds} s: {what}"));
+}
+
+fn state_at(host: &Host, of: &HostId) -> Option<SlotState> {
+    let view = host.handle.view().load_full();
+    view.hosts.get(of)?.state.as_ref()?.slots.get("todo").map(|slot| slot.state)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_two_runs_it_both_see_it_and_a_drain_hands_it_over() {
+    let network = Network::new(1);
+    let a = start(&network, Mood::Starts, config("a"), Some(demand(1))).await;
+    let b = start(&network, Mood::Starts, config("b"), Some(demand(1))).await;
+    let names = [id("a"), id("b")];
+    let first = order("todo", names.iter().map(|name| (name, 100)))[0].clone();
+    let (first, second) = if first == id("a") { (a, b) } else { (b, a) };
+    let runner = first.handle.presence().me().clone();
+
+    until(5, "the first in rank runs it", || first.handle.slots().load().get("todo").is_some()).await;
+    until(2, "the other sees it", || state_at(&second, &runner) == Some(SlotState::Ready)).await;
+    assert!(second.handle.slots().load().is_empty());
+    assert_eq!(*first.handle.ran().borrow(), BTreeSet::from(["todo".to_owned()]));
+
+    let facts =
+        HostFacts { providers: BTreeSet::from(["redis".into()]), details: serde_json::json!({"n": 1}) };
+    first.facts.send_replace(facts.clone());
+    until(2, "facts are published", || {
+        let view = second.handle.view().load_full();
+        let state = view.hosts[&runner].state.clone().unwrap();
+        state.providers == facts.providers && state.details == facts.details
+    })
+    .await;
+
+    timeout(Duration::from_secs(10), first.handle.drain(Duration::from_secs(30))).await.expect("hands over");
+    assert!(first.handle.slots().load().is_empty());
+    assert!(second.handle.slots().load().get("todo").is_some(), "there before the other left");
+    until(2, "the goodbye is heard", || second.handle.view().load().hosts[&runner].goodbye).await;
+    assert_eq!(*first.handle.ran().borrow(), BTreeSet::from(["todo".to_owned()]), "as when the drain began");
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_that_fail_hang_or_panic_are_few_and_say_why() {
+    for (mood, words) in [
+        (Mood::Fails, "the disk is full"),
+        (Mood::Panics, "the start broke off"),
+        (Mood::Hangs, "did not start within 120 s"),
+    ] {
+        let network = Network::new(1);
+        let host = start(&network, mood, config("a"), Some(demand(1))).await;
+        sleep(Duration::from_secs(1800)).await;
+        let starts = host.starter.starts.load(Ordering::Relaxed);
+        assert!((5..13).contains(&starts), "{starts} starts in half an hour");
+        let view = host.handle.view().load_full();
+        let state = view.hosts[&id("a")].state.clone().unwrap();
+        let reason = state.slots["todo"].reason.clone().unwrap();
+        assert!(reason.starts_with(words), "{reason}");
+        let shortage = &state.conditions[0];
+        assert_eq!((shortage.kind.as_str(), shortage.component.as_deref()), ("Shortage", Some("todo")));
+        assert_eq!(shortage.message, "0 of 1 in gcp: one live host, one where it failed to start");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_that_flaps_does_not_flood_the_lattice() {
+    let network = Network::new(1);
+    let host = start(&network, Mood::Starts, config("a"), Some(demand(1))).await;
+    let onlooker = start(&network, Mood::Starts, config("z"), None).await;
+    until(5, "it runs", || host.handle.slots().load().get("todo").is_some()).await;
+    let number = || onlooker.handle.presence().table().get(&id("a")).unwrap().announced;
+    let before = number();
+    for flap in 0..1000 {
+        host.starter.ready.send_replace(flap % 2 == 0);
+        sleep(Duration::from_millis(30)).await;
+    }
+    assert!(number() - before < 10, "{} states in 30 s", number() - before);
+    host.starter.ready.send_replace(true);
+    until(2, "ready again", || host.handle.slots().load().get("todo").is_some_and(|slot| slot.ready)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_comes_back_with_neither_source_nor_bus() {
+    let network = Network::new(1);
+    let config =
+        AgentConfig { ran: BTreeSet::from(["todo".to_owned()]), last_good: Some(demand(1)), ..config("a") };
+    let starter =
+        Arc::new(Starter { mood: Mood::Starts, starts: AtomicU32::new(0), ready: watch::Sender::new(true) });
+    let connection = network.bus(&config.id).connect("presence").await.unwrap();
+    network.faults().disconnect(&config.id);
+    let (_desired, desired) = watch::channel(None);
+    let (_facts, facts) = watch::channel(HostFacts::default());
+    let handle = Agent::start(config, starter, connection, desired, facts).unwrap();
+    let begun = Instant::now();
+    let slots = handle.slots();
+    until(5, "it runs what it ran", || slots.load().get("todo").is_some()).await;
+    assert!(begun.elapsed() >= Duration::from_secs(3), "not before it waited for its source");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_handle_is_a_crash() {
+    let network = Network::new(1);
+    let a = start(&network, Mood::Starts, config("a"), Some(demand(2))).await;
+    let b = start(&network, Mood::Starts, config("b"), Some(demand(2))).await;
+    until(5, "both run it", || {
+        state_at(&b, &id("a")) == Some(SlotState::Ready) && state_at(&a, &id("b")) == Some(SlotState::Ready)
+    })
+    .await;
+    drop(a);
+    sleep(Duration::from_secs(11)).await;
+    let view = b.handle.view().load_full();
+    assert!(!view.hosts[&id("a")].goodbye);
+    assert!(view.hosts[&id("a")].last_beat.elapsed() > Duration::from_secs(9));
+    let state = view.hosts[&id("b")].state.clone().unwrap();
+    assert_eq!(state.conditions[0].message, "1 of 2 in gcp: one live host");
+    b.desired.send_replace(Some(demand(1)));
+    until(2, "the shortage is over", || {
+        b.handle.view().load().hosts[&id("b")].state.as_ref().unwrap().conditions.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lattice_needs_a_name_that_fits_in_a_subject() {
+    let network = Network::new(1);
+    let starter =
+        Arc::new(Starter { mood: Mood::Starts, starts: AtomicU32::new(0), ready: watch::Sender::new(true) });
+    let connection = network.bus(&id("a")).connect("presence").await.unwrap();
+    let (_desired, desired) = watch::channel(None);
+    let (_facts, facts) = watch::channel(HostFacts::default());
+    let config = AgentConfig { lattice: "a.b".into(), ..config("a") };
+    let error = Agent::start(config, starter, connection, desired, facts).unwrap_err();
+    assert_eq!(error, AgentError::LatticeName { found: "a.b".into() });
+}
