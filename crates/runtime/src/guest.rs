@@ -1,10 +1,10 @@
 //! What one instance owns on the host's side: its WASI context, its resources, its account.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
@@ -30,6 +30,22 @@ pub struct RequestContext {
     pub traceparent: Option<String>,
 }
 
+/// What follows a request into its instance.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) context: RequestContext,
+    /// The instance that took it.
+    pub(crate) life: OnceLock<Arc<Life>>,
+    /// Told when the deadline has passed without an answer.
+    pub(crate) expired: Notify,
+}
+
+impl Ticket {
+    pub(crate) fn new(context: RequestContext) -> Arc<Self> {
+        Arc::new(Self { context, life: OnceLock::new(), expired: Notify::new() })
+    }
+}
+
 /// The data of a store.
 pub(crate) struct Guest {
     wasi: WasiCtx,
@@ -40,7 +56,7 @@ pub(crate) struct Guest {
     pub(crate) shared: Arc<Shared>,
     pub(crate) life: Arc<Life>,
     /// The requests this instance was given; at most as many as it may ever get.
-    requests: Vec<(GuestTaskId, RequestContext)>,
+    requests: Vec<(GuestTaskId, Arc<Ticket>)>,
     _permit: OwnedSemaphorePermit,
     _running: Running,
 }
@@ -91,14 +107,14 @@ impl Guest {
     }
 
     /// Notes that `task` of this instance works for a request.
-    pub(crate) fn begin(&mut self, task: GuestTaskId, context: &RequestContext) {
+    pub(crate) fn begin(&mut self, task: GuestTaskId, ticket: &Arc<Ticket>) {
         if self.requests.is_empty() {
-            self.life.begin(context.deadline);
+            self.life.begin(ticket.context.deadline);
         } else {
-            self.life.share(context.deadline);
+            self.life.share(ticket.context.deadline);
         }
-        self.hooks.latest = Some(context.clone());
-        self.requests.push((task, context.clone()));
+        self.hooks.latest = Some(Arc::clone(ticket));
+        self.requests.push((task, Arc::clone(ticket)));
     }
 
     /// The request that the running code works for; the latest, if that is not known.
@@ -106,14 +122,14 @@ impl Guest {
         if store.data().requests.len() > 1 {
             let original = store.async_call_stack().ok().and_then(Iterator::last);
             let known = store.data().requests.iter().find(|(task, _)| Some(*task) == original);
-            if let Some((_, context)) = known {
-                return context.clone();
+            if let Some((_, ticket)) = known {
+                return ticket.context.clone();
             }
         }
         let latest = store.data().requests.last();
         latest.map_or_else(
             || RequestContext { deadline: store.data().life.kill_at(), traceparent: None },
-            |(_, context)| context.clone(),
+            |(_, ticket)| ticket.context.clone(),
         )
     }
 }
@@ -139,7 +155,7 @@ impl WasiHttpView for Guest {
 /// Where `wasi:http` asks us.
 struct Hooks {
     shared: Arc<Shared>,
-    latest: Option<RequestContext>,
+    latest: Option<Arc<Ticket>>,
 }
 
 /// What `wasi:http` waits for after it asked for a request to be sent.
@@ -154,7 +170,7 @@ impl WasiHttpHooks for Hooks {
     ) -> Sending {
         let shared = Arc::clone(&self.shared);
         let latest = self.latest.clone();
-        let traceparent = latest.as_ref().and_then(|context| context.traceparent.as_deref());
+        let traceparent = latest.as_ref().and_then(|latest| latest.context.traceparent.as_deref());
         if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
             request.headers_mut().entry("traceparent").or_insert(value);
         }
@@ -162,7 +178,7 @@ impl WasiHttpHooks for Hooks {
             // Without a link the import is not there at all, so this is not reached.
             let Some(egress) = &shared.egress else { return Err(Error::HttpRequestDenied) };
             let deadline =
-                latest.map_or_else(|| Instant::now() + shared.limits.start, |latest| latest.deadline);
+                latest.map_or_else(|| Instant::now() + shared.limits.start, |latest| latest.context.deadline);
             let sent = egress::send(egress, request, options, deadline).await;
             if matches!(sent, Err(Error::HttpRequestDenied | Error::DestinationIpProhibited)) {
                 add(&shared.counters.egress_denied);

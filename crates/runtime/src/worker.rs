@@ -4,7 +4,7 @@
 //! WASI 0.3, whose components are made for it, serves several at once and some more after another.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use wasmtime_wasi_http::handler::{
 };
 
 use crate::counters::add;
-use crate::guest::{Guest, RequestContext};
+use crate::guest::{Guest, Ticket};
 use crate::life::{Fate, Life};
 use crate::shared::Shared;
 
@@ -30,14 +30,6 @@ const AT_ONCE: usize = 16;
 const IDLE: Duration = Duration::from_secs(5);
 /// How long a request waits for an instance that is just ending. Requests are bounded, so this is no queue.
 const ENDING: Duration = Duration::from_millis(100);
-
-/// What follows a request into its instance.
-#[derive(Debug)]
-pub(crate) struct Ticket {
-    pub(crate) context: RequestContext,
-    /// The instance that took it.
-    pub(crate) life: OnceLock<Arc<Life>>,
-}
 
 /// Why no instance was started.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -160,11 +152,13 @@ impl WorkerState for Work {
         ticket: Arc<Ticket>,
         task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
-        let deadline = ticket.context.deadline;
-        store.data_mut().begin(task, &ticket.context);
         let _ = ticket.life.set(Arc::clone(&self.life));
+        store.data_mut().begin(task, &ticket);
+        if self.reuse == 1 {
+            return Box::pin(std::future::pending());
+        }
         // Keeps an instance with a request that got no answer from taking more; `Expiry` stops it.
-        Box::pin(tokio::time::sleep_until(deadline))
+        Box::pin(async move { ticket.expired.notified().await })
     }
 
     fn drop(&self, store: Store<Guest>, result: wasmtime::Result<()>) {
@@ -230,19 +224,20 @@ impl WorkerExpiration for Expiry {
                 WorkerStatus::Idle => tokio::time::Instant::from_std(since + IDLE),
                 WorkerStatus::Requests | WorkerStatus::PostReturn => self.life.kill_at(),
             };
-            if self.sleep.deadline() != until {
+            // Moved later only when it rings: a timer is dear, and nearly every request grants more time.
+            if self.sleep.deadline() > until {
                 self.sleep.as_mut().reset(until);
             }
             if self.sleep.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            // It may have been granted more time meanwhile.
-            if status == WorkerStatus::Idle || self.life.kill_at() <= until {
+            if tokio::time::Instant::now() >= until {
                 if status != WorkerStatus::Idle {
                     self.life.overdue();
                 }
                 return Poll::Ready(());
             }
+            self.sleep.as_mut().reset(until);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A component with its imports bound: what serves requests.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,10 +15,10 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::body::{AnyError, Limited, ResponseBody};
 use crate::counters::{Counts, add};
 use crate::error::HandleError;
-use crate::guest::RequestContext;
+use crate::guest::{RequestContext, Ticket};
 use crate::life::Fate;
 use crate::shared::Shared;
-use crate::worker::{StartError, Starter, Ticket};
+use crate::worker::{StartError, Starter};
 
 /// How long after an answer failed its instance may take to say why.
 const REASON: Duration = Duration::from_millis(250);
@@ -106,10 +106,13 @@ impl Workload {
             return Err(HandleError::Busy(format!("{most} requests are under way, as many as may be")));
         };
         let request = request.map(|body| Limited::new(body, limits.request_body).boxed_unsync());
-        let ticket = Arc::new(Ticket { context, life: OnceLock::new() });
+        let ticket = Ticket::new(context);
         let answer = timeout_at(deadline, self.handler.handle(Arc::clone(&ticket), request)).await;
         let response = match answer {
-            Err(_) => return Err(HandleError::TimedOut),
+            Err(_) => {
+                ticket.expired.notify_one();
+                return Err(HandleError::TimedOut);
+            }
             Ok(Err(error)) => return Err(self.explain(&error, &ticket).await),
             Ok(Ok(response)) => response,
         };
