@@ -34,7 +34,7 @@ const WORKSPACES: [(&str, &[&str]); 2] = [
 
 /// Which components, and how.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Build this one only; may be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -45,7 +45,7 @@ pub struct Options {
 
 impl Options {
     /// One component, in whichever way there is.
-    pub fn only(name: &str) -> Self {
+    pub(crate) fn only(name: &str) -> Self {
         Self { only: vec![name.to_owned()], way: None }
     }
 
@@ -55,12 +55,12 @@ impl Options {
 }
 
 /// Where the components are: `<name>.wasm` in this folder.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     target().join("guests")
 }
 
 /// Builds what the options name.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let known: Vec<&str> = WORKSPACES.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     if let Some(unknown) = options.only.iter().find(|only| !known.contains(&only.as_str())) {
         bail!("no guest is called {unknown}; there are: {}", known.join(", "));
@@ -101,7 +101,7 @@ fn finish(toolchain: &Toolchain, name: &str, built: &Path) -> Result<()> {
         Way::Web => ComponentEncoder::default()
             .validate(true)
             .module(&module)
-            .and_then(|mut encoder| encoder.encode())
+            .and_then(|encoder| encoder.encode())
             .with_context(|| format!("cannot make a component of {}", built.display()))?,
     };
     // Whoever reads it meets the old component or the new one, never half of one.

@@ -18,7 +18,7 @@ const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 
 /// How a guest is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Way {
+pub(crate) enum Way {
     /// With the target `wasm32-wasip2`, as rustup installs it.
     Wasip2,
     /// With the standard library built from source for `wasm32-unknown-unknown`, then encoded.
@@ -27,7 +27,7 @@ pub enum Way {
 
 /// A way together with what it needs, found on this machine.
 #[derive(Debug)]
-pub enum Toolchain {
+pub(crate) enum Toolchain {
     /// Nothing beyond cargo.
     Wasip2,
     /// A compiler with its library's source, and a linker.
@@ -36,7 +36,7 @@ pub enum Toolchain {
 
 impl Toolchain {
     /// Finds a toolchain, the forced one if a way is given; installs one where that is possible.
-    pub fn find(forced: Option<Way>) -> Result<Self> {
+    pub(crate) fn find(forced: Option<Way>) -> Result<Self> {
         if let Some(found) = Self::look(forced)? {
             return Ok(found);
         }
@@ -63,7 +63,7 @@ impl Toolchain {
     }
 
     /// The way this is.
-    pub fn way(&self) -> Way {
+    pub(crate) fn way(&self) -> Way {
         match self {
             Self::Wasip2 => Way::Wasip2,
             Self::Web { .. } => Way::Web,
@@ -71,7 +71,7 @@ impl Toolchain {
     }
 
     /// The target triple, which is also the folder cargo builds into.
-    pub fn target(&self) -> &'static str {
+    pub(crate) fn target(&self) -> &'static str {
         match self {
             Self::Wasip2 => "wasm32-wasip2",
             Self::Web { .. } => "wasm32-unknown-unknown",
@@ -79,7 +79,7 @@ impl Toolchain {
     }
 
     /// `cargo build --release` for this toolchain, in the workspace at `folder`.
-    pub fn build(&self, folder: &Path) -> Command {
+    pub(crate) fn build(&self, folder: &Path) -> Command {
         let mut command = cargo();
         command.current_dir(folder);
         // Flags and wrappers meant for the host's own code would only harm here.
@@ -156,7 +156,7 @@ fn ask(rustc: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Installs a toolchain, saying so: Debian's packages as root, else rustup's target.
+/// Installs Debian's packages where we are root, saying so; elsewhere says what to install.
 fn install(forced: Option<Way>) -> Result<()> {
     if forced != Some(Way::Wasip2) && is_there("apt-get") && is_root() {
         say(&format!("installing {} with apt-get", DEBIAN_PACKAGES.join(" and ")));
@@ -167,11 +167,7 @@ fn install(forced: Option<Way>) -> Result<()> {
         apt.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "--quiet", "--quiet"]);
         return run(apt.arg("--no-install-recommends").args(DEBIAN_PACKAGES));
     }
-    if forced != Some(Way::Web) && is_there("rustup") {
-        say("adding the target wasm32-wasip2 with rustup");
-        return run(Command::new("rustup").current_dir(root()).args(["target", "add", "wasm32-wasip2"]))
-            .with_context(|| advice(forced));
-    }
+    // A Rust toolchain is its owner's, and others may build with it: it is not changed here, only what to do is said.
     bail!("no toolchain for WebAssembly components: {}", advice(forced))
 }
 
