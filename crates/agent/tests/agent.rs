@@ -69,21 +69,26 @@ struct Host {
 }
 
 fn id(name: &str) -> HostId {
-    HostId { site: "gcp".into(), host: name.into() }
+    let (site, host) = name.split_once('/').unwrap_or(("gcp", name));
+    HostId { site: site.into(), host: host.into() }
 }
 
 fn demand(replicas: u32) -> Desired {
+    demand_in("gcp", replicas)
+}
+
+fn demand_in(site: &str, replicas: u32) -> Desired {
     let demand = Demand {
         component: "todo".into(),
         identity: "i1".into(),
-        sites: BTreeMap::from([("gcp".to_owned(), SiteDemand::count(replicas))]),
+        sites: BTreeMap::from([(site.to_owned(), SiteDemand::count(replicas))]),
         memory: 1,
         suspend: false,
         request_timeout: Duration::from_secs(5),
     };
     Desired {
         revision: "r1".into(),
-        digest: format!("{replicas}"),
+        digest: format!("{site} {replicas}"),
         components: BTreeMap::from([("todo".into(), demand)]),
     }
 }
@@ -229,6 +234,67 @@ async fn dropping_the_handle_is_a_crash() {
         b.handle.view().load().hosts[&id("b")].state.as_ref().unwrap().conditions.is_empty()
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_to_a_site_that_is_too_small_takes_nobody_down() {
+    let network = Network::new(1);
+    let mut hosts = Vec::new();
+    for name in ["gcp/a", "gcp/b", "aws/c"] {
+        hosts.push(start(&network, Mood::Starts, config(name), Some(demand(2))).await);
+    }
+    let running = || {
+        let runs = |host: &&Host| !host.handle.slots().load().is_empty();
+        hosts.iter().filter(runs).map(|host| host.handle.presence().me().to_string()).collect::<Vec<_>>()
+    };
+    until(5, "both of gcp run it", || running() == ["gcp/a", "gcp/b"]).await;
+    hosts.iter().for_each(|host| drop(host.desired.send_replace(Some(demand_in("aws", 2)))));
+    until(5, "the one of aws runs it", || running().contains(&"aws/c".to_owned())).await;
+    let mut least = usize::MAX;
+    for _ in 0..600 {
+        sleep(Duration::from_millis(100)).await;
+        least = least.min(running().len());
+    }
+    assert_eq!(least, 2, "two are asked, two are there");
+    let first = order("todo", [id("gcp/a"), id("gcp/b")].iter().map(|name| (name, 100)))[0].to_string();
+    assert_eq!(running(), [first, "aws/c".to_owned()]);
+    let view = hosts[0].handle.view().load_full();
+    let said: Vec<String> = view
+        .hosts
+        .values()
+        .flat_map(|host| {
+            host.state.as_ref().unwrap().conditions.iter().map(|condition| condition.kind.clone())
+        })
+        .collect();
+    assert!(
+        said.contains(&"Shortage".to_owned()) && said.contains(&"WaitsForPromises".to_owned()),
+        "{said:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_power_cut_without_a_source_all_comes_back() {
+    let network = Network::new(1);
+    let names = ["a", "b", "c"];
+    let mut hosts = Vec::new();
+    for name in names {
+        hosts.push(start(&network, Mood::Starts, config(name), Some(demand(2))).await);
+    }
+    let running = |hosts: &[Host]| hosts.iter().filter(|host| !host.handle.slots().load().is_empty()).count();
+    until(5, "two run it", || running(&hosts) == 2).await;
+    // In order (everybody drains at once, nobody could take over) or not: what is remembered is the same.
+    let drains = hosts.iter().map(|host| host.handle.drain(Duration::from_secs(30)));
+    timeout(Duration::from_secs(8), futures::future::join_all(drains)).await.expect("nobody waits in vain");
+    let remembered: Vec<BTreeSet<String>> =
+        hosts.iter().map(|host| host.handle.ran().borrow().clone()).collect();
+    drop(hosts);
+    let mut hosts = Vec::new();
+    for (name, ran) in names.into_iter().zip(remembered) {
+        network.faults().kill(&id(name));
+        let config = AgentConfig { ran, last_good: Some(demand(2)), ..config(name) };
+        hosts.push(start(&network, Mood::Starts, config, None).await);
+    }
+    until(6, "two run it again", || running(&hosts) == 2).await;
 }
 
 #[tokio::test]
