@@ -8,7 +8,7 @@ use anyhow::Result;
 
 /// What to measure.
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     #[command(subcommand)]
     what: What,
 }
@@ -23,7 +23,7 @@ enum What {
 ///
 /// # Errors
 /// Something that the measurement needs is missing, or a server does not start.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.what {
         What::Http(options) => http::run(options),
     }

@@ -9,7 +9,7 @@ use crate::tally::Tally;
 use crate::{guests, tools};
 
 /// Starts `dunlin dev` on free ports and runs the suites of `apps/todo/tests` against it.
-pub fn test(tally: &mut Tally) -> Result<()> {
+pub(crate) fn test(tally: &mut Tally) -> Result<()> {
     if !is_there("npm") {
         tools::debian("npm", "npm")?;
     }

@@ -9,14 +9,14 @@ use crate::shell::{cargo, root, run, say, target};
 
 /// What is handed on to `dunlin dev`.
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Arguments for `dunlin dev`, such as `-- --sites a,b,c --hosts 3`.
     #[arg(last = true)]
     arguments: Vec<String>,
 }
 
 /// Builds the guests and the command, then becomes `dunlin dev apps/todo`.
-pub fn run_demo(options: &Options) -> Result<()> {
+pub(crate) fn run_demo(options: &Options) -> Result<()> {
     guests::run(&guests::Options::only("todo"))?;
     say("building dunlin");
     run(cargo().args(["build", "--locked", "--package", "dunlin"]))?;

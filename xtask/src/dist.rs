@@ -12,7 +12,7 @@ use crate::shell::{cargo, root, run, say, target};
 ///
 /// # Errors
 /// A build or a packing program that failed, by name.
-pub fn run_dist() -> Result<()> {
+pub(crate) fn run_dist() -> Result<()> {
     guests::run(&guests::Options::only("todo"))?;
     say("building the release");
     let mut build = cargo();

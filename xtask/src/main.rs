@@ -12,6 +12,8 @@ mod test;
 mod toolchain;
 mod tools;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -39,8 +41,18 @@ enum Task {
     Rules,
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shell::say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
         Task::Demo(options) => demo::run_demo(&options),
         Task::Test(options) => test::run_steps(&options),
         Task::Bench(options) => bench::run(&options),

@@ -29,7 +29,7 @@ const LONGEST_FILE: usize = 450;
 ///
 /// # Errors
 /// The list of offences, one a line: where, and what to do.
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let mut offences = Vec::new();
     for (name, allowed) in ARROWS {
         arrows(name, allowed, &mut offences)?;
@@ -42,6 +42,9 @@ pub fn run() -> Result<()> {
             if text.contains(concat!("allow(unsafe", "_code)")) {
                 unsafe_files.push(file.clone());
             }
+        }
+        if file.ends_with(".md") {
+            links(&file, &text, &mut offences);
         }
         words(&file, &text, &mut offences);
     }
@@ -96,6 +99,17 @@ fn shape(file: &str, text: &str, offences: &mut Vec<String>) {
     for stub in [concat!("todo", "!("), concat!("unimplemented", "!(")] {
         if text.contains(stub) {
             offences.push(format!("{file}: {stub} stands for work that is not done"));
+        }
+    }
+}
+
+/// What a page points at within the repository must be there.
+fn links(file: &str, text: &str, offences: &mut Vec<String>) {
+    let folder = root().join(file).parent().map_or_else(root, Path::to_path_buf);
+    for part in text.split("](").skip(1) {
+        let target = part.split([')', '#', ' ']).next().unwrap_or_default();
+        if !target.is_empty() && !target.contains("://") && !folder.join(target).exists() {
+            offences.push(format!("{file}: points at {target}, which is not there"));
         }
     }
 }

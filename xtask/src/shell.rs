@@ -7,29 +7,29 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 /// Where cargo builds: `CARGO_TARGET_DIR`, else `target` in the root.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// The cargo that runs this, else the one on the path.
-pub fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
 }
 
 /// Says what is being done, on standard error, so that a command's own output stays clean.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "\x1b[1m▸ {text}\x1b[0m");
 }
 
 /// Runs to the end with the terminal handed through.
-pub fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", words(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", words(command));
@@ -38,7 +38,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs to the end, passes every line of standard output on and gives it to `line` as well.
-pub fn run_reading(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
+pub(crate) fn run_reading(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {}", words(command)))?;
     let output = child.stdout.take().context("no standard output")?;
@@ -51,7 +51,7 @@ pub fn run_reading(command: &mut Command, mut line: impl FnMut(&str)) -> Result<
 }
 
 /// Whether `program` can be started from the path.
-pub fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }

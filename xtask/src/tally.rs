@@ -4,18 +4,18 @@ use std::fmt;
 
 /// Counts of single tests over all runners.
 #[derive(Default, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Tests that did what they should.
-    pub passed: u64,
+    pub(crate) passed: u64,
     /// Tests that did not.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Tests that were left out, and say so.
-    pub skipped: u64,
+    pub(crate) skipped: u64,
 }
 
 impl Tally {
     /// Takes a line of `cargo test`, such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
-    pub fn cargo_line(&mut self, line: &str) {
+    pub(crate) fn cargo_line(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ") else { return };
         for part in counts.split([';', '.']) {
             let mut words = part.split_whitespace();
@@ -34,7 +34,7 @@ impl Tally {
     }
 
     /// Takes a line of node's test runner, such as `# pass 16` or `ℹ pass 16`.
-    pub fn node_line(&mut self, line: &str) {
+    pub(crate) fn node_line(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         if !matches!(words.next(), Some("#" | "ℹ")) {
             return;
@@ -49,14 +49,14 @@ impl Tally {
     }
 
     /// Adds what another tally counted.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
     }
 
     /// Counts a check that passes or fails as a whole, and hands its outcome on.
-    pub fn whole<T, E>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
+    pub(crate) fn whole<T, E>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
         if outcome.is_ok() {
             self.passed += 1;
         } else {

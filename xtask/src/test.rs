@@ -12,7 +12,7 @@ use crate::{browser, guests, rules, tools};
 
 /// What to run.
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Runs one step alone: rules, format, guests, clippy, deny, application, rust or browser.
     #[arg(long, value_name = "STEP")]
     only: Option<String>,
@@ -35,7 +35,7 @@ const STEPS: [(&str, Step); 8] = [
 ///
 /// # Errors
 /// Names the steps that failed.
-pub fn run_steps(options: &Options) -> Result<()> {
+pub(crate) fn run_steps(options: &Options) -> Result<()> {
     let chosen = |name: &str| options.only.as_deref().is_none_or(|only| only == name);
     if !STEPS.iter().any(|(name, _)| chosen(name)) {
         let names: Vec<_> = STEPS.iter().map(|(name, _)| *name).collect();

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::shell::{cargo, is_there, run, say};
 
 /// Makes sure that `cargo deny` can be called.
-pub fn cargo_deny() -> Result<()> {
+pub(crate) fn cargo_deny() -> Result<()> {
     if is_there("cargo-deny") || cargo_bin("cargo-deny") {
         return Ok(());
     }
@@ -19,7 +19,7 @@ pub fn cargo_deny() -> Result<()> {
 }
 
 /// Makes sure that `program` is on the path, from Debian's `package` where that can be installed.
-pub fn debian(program: &str, package: &str) -> Result<()> {
+pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     if is_there(program) {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_lattice::presence::{PeerClock, Presence};
+use dunlin_lattice::presence::PeerClock;
 use dunlin_lattice::subjects::Subjects;
 use dunlin_lattice::{
     Bus, CallClient, CallError, CallServer, CallSettings, Candidate, Connection, Place, Reply, Request, Serve,
@@ -35,11 +35,11 @@ impl Calls {
         Ok(Self { id: id.clone(), subjects, client, serving })
     }
 
-    /// Starts to take calls, whose deadlines are in the clock of `presence`. They are answered until the server is dropped.
-    pub(crate) async fn serve(&self, presence: &Presence, service: Arc<dyn Serve>) -> CallServer {
+    /// Starts to take calls, whose deadlines are in `clock`: this host's own. They are answered until the server is
+    /// dropped.
+    pub(crate) async fn serve(&self, clock: PeerClock, service: Arc<dyn Serve>) -> CallServer {
         let (subjects, id) = (self.subjects.clone(), self.id.clone());
-        let settings = CallSettings::default();
-        CallServer::start(Arc::clone(&self.serving), subjects, id, presence.own_clock(), service, settings)
+        CallServer::start(Arc::clone(&self.serving), subjects, id, clock, service, CallSettings::default())
             .await
     }
 

@@ -142,7 +142,9 @@ impl Host {
             spawn(follow::picture(Arc::clone(&shared))),
             spawn(follow::remember(config.state.clone(), Arc::clone(&shared), agent.ran())),
         ];
-        let serving = calls.serve(agent.presence(), Arc::new(Service { shared: Arc::clone(&shared) })).await;
+        let serving = calls
+            .serve(agent.presence().own_clock(), Arc::new(Service { shared: Arc::clone(&shared) }))
+            .await;
 
         let options = ServerOptions { gauge: Some(metrics.connections.clone()), ..ServerOptions::default() };
         let answering = Arc::clone(&shared);

@@ -98,7 +98,12 @@ impl Workload {
         if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
             return Err(HandleError::BadRequest("it names no host".to_owned()));
         }
-        if request.body().size_hint().lower() > limits.request_body {
+        // A body that came over the lattice knows its length from the header alone.
+        let announced = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
+        if request.body().size_hint().lower().max(announced.unwrap_or(0)) > limits.request_body {
             return Err(HandleError::BodyTooLarge { limit: limits.request_body });
         }
         let Ok(permit) = Arc::clone(&self.shared.requests).try_acquire_owned() else {

@@ -11,7 +11,7 @@ use crate::{guests, tools};
 
 /// How to measure.
 #[derive(clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Pairs of bursts for each number of connections.
     #[arg(long, default_value_t = 5)]
     pairs: u32,
@@ -29,7 +29,7 @@ const CONNECTIONS: [u32; 3] = [1, 16, 64];
 ///
 /// # Errors
 /// Something needed is missing, or a server fails.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     tools::debian("wrk", "wrk")?;
     guests::run(&guests::Options::only(&options.guest))?;
     say("building the release");

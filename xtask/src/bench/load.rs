@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 
 /// Figures of one burst.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Requests a second.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// Median latency in milliseconds.
     pub p50: f64,
     /// Latency in milliseconds that one in a hundred exceeds.
@@ -20,7 +20,7 @@ pub struct Figures {
 ///
 /// # Errors
 /// `wrk` fails, or requests did.
-pub fn burst(address: SocketAddr, connections: u32, seconds: u32) -> Result<Figures> {
+pub(crate) fn burst(address: SocketAddr, connections: u32, seconds: u32) -> Result<Figures> {
     let threads = if connections == 1 { "-t1" } else { "-t2" };
     let mut wrk = Command::new("wrk");
     wrk.args([threads, &format!("-c{connections}"), &format!("-d{seconds}s"), "--latency"]);
@@ -52,7 +52,7 @@ fn milliseconds(text: &str) -> Option<f64> {
 }
 
 /// The middle of some numbers.
-pub fn median(mut numbers: Vec<f64>) -> f64 {
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }

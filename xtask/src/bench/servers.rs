@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{cargo, run, say, target};
 
 /// A server's process; dropping it ends it.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it answers.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Removed with the server.
     _folder: tempfile::TempDir,
 }
@@ -26,7 +26,7 @@ impl Drop for Server {
 
 impl Server {
     /// Resident memory in MiB, where the system tells.
-    pub fn resident(&self) -> Option<f64> {
+    pub(crate) fn resident(&self) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
@@ -37,7 +37,7 @@ impl Server {
 ///
 /// # Errors
 /// It does not start or the component is not ready in time.
-pub fn dunlin(program: &Path, wasm: &Path) -> Result<Server> {
+pub(crate) fn dunlin(program: &Path, wasm: &Path) -> Result<Server> {
     let folder = tempfile::tempdir()?;
     let manifests = folder.path().join("manifests");
     std::fs::create_dir(&manifests)?;
@@ -67,7 +67,7 @@ const HELLO: &str = "apiVersion: dunlin.dev/v1alpha1\nkind: Lattice\nmetadata: {
 ///
 /// # Errors
 /// It does not start or answer in time.
-pub fn wasmtime(program: &Path, wasm: &Path) -> Result<Server> {
+pub(crate) fn wasmtime(program: &Path, wasm: &Path) -> Result<Server> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let mut command = Command::new(program);
     command.args(["serve", "-S", "cli", "--addr", &address.to_string()]).arg(wasm);
@@ -81,7 +81,7 @@ pub fn wasmtime(program: &Path, wasm: &Path) -> Result<Server> {
 ///
 /// # Errors
 /// It cannot be built.
-pub fn wasmtime_program() -> Result<std::path::PathBuf> {
+pub(crate) fn wasmtime_program() -> Result<std::path::PathBuf> {
     let root = target().join("tools");
     let program = root.join("bin/wasmtime");
     if !program.is_file() {

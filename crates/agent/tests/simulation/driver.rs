@@ -203,6 +203,14 @@ impl Simulation {
                 let host = self.any_host();
                 self.kill(&host);
             }
+            Happening::Outage => {
+                let (host, all) = (self.any_host(), self.random.random_bool(0.3));
+                for other in self.hosts.clone() {
+                    if all || other.site == host.site {
+                        self.kill(&other);
+                    }
+                }
+            }
             Happening::Drain => {
                 let host = self.any_host();
                 let grace = self.millis(3_000, 25_000);

@@ -24,6 +24,8 @@ pub enum Profile {
 pub enum Happening {
     Commit,
     Kill,
+    /// All hosts of a site, or all there are.
+    Outage,
     Drain,
     Partition,
     Freeze,
@@ -38,7 +40,7 @@ impl Profile {
     /// What happens how often, relative to each other.
     fn weights(self) -> &'static [(Happening, u32)] {
         use Happening::{
-            Busy, Commit, Disconnect, Drain, FailStarts, Freeze, Kill, Link, Partition, Unready,
+            Busy, Commit, Disconnect, Drain, FailStarts, Freeze, Kill, Link, Outage, Partition, Unready,
         };
         match self {
             Self::Everything => &[
@@ -52,11 +54,12 @@ impl Profile {
                 (FailStarts, 2),
                 (Unready, 2),
                 (Busy, 1),
+                (Outage, 1),
             ],
             Self::Moves => &[(Commit, 20), (Link, 4), (Partition, 1), (Unready, 1)],
             Self::Haste => &[(Commit, 30), (Link, 4)],
             Self::Network => &[(Commit, 4), (Partition, 4), (Freeze, 4), (Disconnect, 4), (Link, 3)],
-            Self::Hosts => &[(Commit, 5), (Kill, 3), (Drain, 8), (FailStarts, 1), (Link, 2)],
+            Self::Hosts => &[(Commit, 5), (Kill, 3), (Drain, 8), (FailStarts, 1), (Link, 2), (Outage, 1)],
         }
     }
 

@@ -60,7 +60,7 @@ fn code_that_cannot_run_is_refused_in_words() {
     let unlinked = std::fs::read(guest("unlinked")).unwrap();
     let cases: [(&str, &[u8], &[&str]); 4] = [
         ("text", b"hello, this is text", &["not WebAssembly"]),
-        ("core", core, &["core module", "component"]),
+        ("core", core, &["core", "module", "component"]),
         ("empty", component, &["wasi:http"]),
         ("unlinked", &unlinked, &["example:missing/thing"]),
     ];

@@ -207,7 +207,7 @@ mod tests {
         // A fresh store for each case; the former one's server ends when the next is started.
         let serving = tokio::sync::Mutex::new(None);
         conformance::run(async || {
-            let server = there.serve_by(clock, Arc::new(Store(Arc::default()))).await;
+            let server = there.serve(clock, Arc::new(Store(Arc::default()))).await;
             *serving.lock().await = Some(server);
             let stores = Stores::new(near.clone(), std::path::PathBuf::new(), false, false);
             Arc::new(LinkedStore {

@@ -79,7 +79,8 @@ fn live(hosts: &BTreeMap<HostId, HostEntry>) -> impl Iterator<Item = (&HostId, &
 
 fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
     let unseen = if me { Duration::ZERO } else { now.saturating_duration_since(entry.last_beat) };
-    let state = entry.state.as_deref();
+    // What a host said before its goodbye is no longer so.
+    let state = entry.state.as_deref().filter(|_| !entry.goodbye);
     let word = match state {
         _ if entry.goodbye => "gone",
         _ if unseen >= SILENT => "silent",
