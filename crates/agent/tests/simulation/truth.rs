@@ -279,7 +279,8 @@ impl Inner {
         if (isolated || again) && !truth.ran.contains(component) {
             self.violated(&format!("{host} starts {component} though it is deaf"));
         }
-        if truth.draining.is_some() {
+        // One that begins this very moment may not be in force yet.
+        if truth.draining.is_some_and(|(since, _)| now - since > Duration::from_millis(5)) {
             self.violated(&format!("{host} starts {component} though it drains"));
         }
         if demand.suspend {
