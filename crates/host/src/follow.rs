@@ -48,9 +48,8 @@ impl Source {
                 });
             }
             // Also without news from the source: a file that stands in for an image may have been built anew.
-            match tokio::time::timeout(LOOK_AGAIN, self.source.changed()).await {
-                Ok(Err(_)) => return,
-                Ok(Ok(())) | Err(_) => {}
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK_AGAIN, self.source.changed()).await {
+                return;
             }
         }
     }

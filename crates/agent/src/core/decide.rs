@@ -186,7 +186,8 @@ impl Core {
         let deleted_for = world.now.saturating_duration_since(since);
         let last_call = world.instances.get(&serving.token).and_then(|instance| instance.last_call);
         let idle = last_call.map(|at| world.now.saturating_duration_since(at));
-        if self.drain.is_some() || deleted_may_leave(deleted_for, idle) {
+        let promised = slot.leaving.is_bound(world.now);
+        if !promised && (self.drain.is_some() || deleted_may_leave(deleted_for, idle)) {
             slot.leave(world.now, actions);
         }
     }

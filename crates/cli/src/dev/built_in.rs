@@ -42,7 +42,7 @@ fn for_sites(sites: &[String]) -> String {
     let files =
         MANIFESTS.iter().map(|(name, text)| File { path: (*name).to_owned(), text: (*text).to_owned() });
     let mut snapshot = dunlin_manifest::read(&files.collect::<Vec<_>>()).snapshot;
-    for lattice in &mut snapshot.lattice {
+    if let Some(lattice) = &mut snapshot.lattice {
         lattice.spec.sites = sites.iter().map(|site| (site.clone(), Default::default())).collect();
     }
     for component in snapshot.components.values_mut() {

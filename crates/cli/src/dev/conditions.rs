@@ -69,10 +69,10 @@ mod tests {
         let (failed, waits) = (condition("Failed"), condition("WaitsForPromises"));
         assert_eq!(conditions.look(&[failed.clone(), waits.clone()], start), [News::New(failed.clone())]);
         assert_eq!(
-            conditions.look(&[waits.clone()], start + LASTING),
+            conditions.look(std::slice::from_ref(&waits), start + LASTING),
             [News::New(waits.clone()), News::Over(failed)]
         );
-        assert_eq!(conditions.look(&[waits.clone()], start + LASTING * 2), []);
+        assert_eq!(conditions.look(std::slice::from_ref(&waits), start + LASTING * 2), []);
         assert_eq!(conditions.look(&[], start + LASTING * 3), [News::Over(waits)]);
     }
 }

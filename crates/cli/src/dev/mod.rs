@@ -3,12 +3,14 @@
 mod balancer;
 mod built_in;
 mod conditions;
+mod following;
 mod keys;
 mod member;
 mod orders;
 mod plan;
 mod screen;
 mod session;
+mod signals;
 mod world;
 
 use std::path::PathBuf;
@@ -62,6 +64,6 @@ fn parse_wasm(text: &str) -> Result<(String, PathBuf), String> {
 /// Wrong input, or a host that cannot start.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let plan = Plan::make(&options)?;
-    let session = Session::start(plan).await?;
-    session.run().await
+    Session::start(plan).await?.run().await;
+    Ok(ExitCode::SUCCESS)
 }

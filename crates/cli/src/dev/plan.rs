@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     /// The lattice's name.
     pub(crate) lattice: String,
     /// Removed when `dunlin dev` ends.
-    pub(crate) temporary: tempfile::TempDir,
+    pub(crate) _temporary: tempfile::TempDir,
 }
 
 /// More hosts than this on one machine show nothing that fewer do not.
@@ -73,7 +73,18 @@ impl Plan {
         let directory_shown = options.directory.as_ref().unwrap_or(&directory).display().to_string();
         let secrets = options.secrets.clone();
         let (hosts, port) = (options.hosts, options.port);
-        Ok(Self { sites, hosts, port, directory, directory_shown, code, secrets, data, lattice, temporary })
+        Ok(Self {
+            sites,
+            hosts,
+            port,
+            directory,
+            directory_shown,
+            code,
+            secrets,
+            data,
+            lattice,
+            _temporary: temporary,
+        })
     }
 }
 

@@ -1,22 +1,20 @@
 //! One run of `dunlin dev` from start to end: start everything, show it, follow keys and orders, stop everything.
 
-use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use dunlin_host::server::Server;
 use dunlin_host::status::Status;
-use dunlin_providers::logging::Entry;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::dev::conditions::{Conditions, News};
+use crate::dev::following::Following;
 use crate::dev::keys::Keys;
 use crate::dev::orders::{self, Order, Verb};
 use crate::dev::plan::Plan;
 use crate::dev::screen::{self, Screen};
+use crate::dev::signals::Signals;
 use crate::dev::world::World;
 use crate::discovery::{Announcement, Running};
 use crate::printer::{BOLD, DIM, GOOD, styled};
@@ -33,7 +31,10 @@ pub(crate) struct Session {
     token: String,
     announcement: Announcement,
     conditions: Conditions,
-    following: Option<(mpsc::Sender<Arc<Entry>>, mpsc::Receiver<Arc<Entry>>)>,
+    signals: Signals,
+    /// A signal came before the table was shown.
+    ended: bool,
+    following: Option<Following>,
 }
 
 /// How often hosts are looked at.
@@ -50,6 +51,7 @@ impl Session {
     pub(crate) async fn start(plan: Plan) -> Result<Self> {
         let mut screen = Screen::new();
         screen.set_live(format!("  starting {} hosts …", plan.sites.len() * plan.hosts));
+        let signals = Signals::listen()?;
         let token = format!("{:032x}", rand::random::<u128>());
         let (control, orders) = orders::listen(token.clone()).await?;
         let mut world = World::prepare(plan).await?;
@@ -57,22 +59,31 @@ impl Session {
         let announcement = Announcement::write(&running(&world, &control, &token))?;
         let keys = Keys::listen();
         let conditions = Conditions::default();
-        let mut session =
-            Self { world, screen, keys, orders, control, token, announcement, conditions, following: None };
+        let mut session = Self {
+            world,
+            screen,
+            keys,
+            orders,
+            control,
+            token,
+            announcement,
+            conditions,
+            signals,
+            ended: false,
+            following: None,
+        };
         session.wait_until_ready().await;
         Ok(session)
     }
 
     /// Shows the table and follows keys, orders and signals until one of them says to end.
-    ///
-    /// # Errors
-    /// Signals cannot be listened to.
-    pub(crate) async fn run(mut self) -> Result<ExitCode> {
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        self.show_table();
+    /// What goes wrong meanwhile is shown, and it goes on.
+    pub(crate) async fn run(mut self) {
+        if !self.ended {
+            self.show_table();
+        }
         let mut tick = tokio::time::interval(TICK);
-        loop {
+        while !self.ended {
             tokio::select! {
                 _ = tick.tick() => self.look(),
                 Some(order) = self.orders.recv() => self.follow(order).await,
@@ -82,9 +93,8 @@ impl Session {
                     }
                     self.press(key).await;
                 }
-                entry = next_entry(&mut self.following) => self.screen.line(logs::render(&entry)),
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
+                entry = Following::next(&mut self.following) => self.screen.line(logs::render(&entry)),
+                () = self.signals.next() => break,
             }
         }
         self.screen.clear_live();
@@ -92,7 +102,6 @@ impl Session {
         let Self { world, announcement, keys, .. } = self;
         drop((announcement, keys));
         world.stop().await;
-        Ok(ExitCode::SUCCESS)
     }
 
     async fn wait_until_ready(&mut self) {
@@ -110,7 +119,13 @@ impl Session {
             if (wanted > 0 && ready >= wanted && seen == self.world.members().count()) || troubled {
                 return;
             }
-            tokio::time::sleep(TICK).await;
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = self.signals.next() => {
+                    self.ended = true;
+                    return;
+                }
+            }
         }
     }
 
@@ -261,26 +276,7 @@ impl Session {
             return;
         }
         self.echo("dunlin logs -f");
-        let (sender, receiver) = mpsc::channel(256);
-        for (_, member) in self.world.members() {
-            let (log, sender) = (member.log(), sender.clone());
-            tokio::spawn(async move {
-                let (tail, mut coming) = log.follow(5, |_| true);
-                for entry in tail {
-                    if sender.send(entry).await.is_err() {
-                        return;
-                    }
-                }
-                while let Some(next) = coming.next().await {
-                    if let dunlin_providers::logging::Followed::Entry(entry) = next
-                        && sender.send(entry).await.is_err()
-                    {
-                        return;
-                    }
-                }
-            });
-        }
-        self.following = Some((sender, receiver));
+        self.following = Some(Following::start(self.world.members().map(|(_, member)| member.log())));
     }
 
     /// Every key prints the command that does the same.
@@ -309,19 +305,6 @@ fn running(world: &World, control: &Server, token: &str) -> Running {
         token: token.to_owned(),
         sites: world.sites.iter().map(|site| (site.name.clone(), site.balancer.address())).collect(),
         hosts: world.members().map(|(id, member)| (id.clone(), member.admin(), member.http())).collect(),
-    }
-}
-
-async fn next_entry(
-    following: &mut Option<(mpsc::Sender<Arc<Entry>>, mpsc::Receiver<Arc<Entry>>)>,
-) -> Arc<Entry> {
-    match following {
-        // The sender is kept beside the receiver, so it never ends by itself.
-        Some((_, entries)) => match entries.recv().await {
-            Some(entry) => entry,
-            None => std::future::pending().await,
-        },
-        None => std::future::pending().await,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The sites and hosts that `dunlin dev` runs, and what can be done to them.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};

@@ -58,7 +58,9 @@ impl LinkedStore {
                 Executed::Unknown | Executed::Yes => Error::Unknown(text),
             }
         })?;
-        decode_outcome(reply.values)
+        let broken = |error| Error::Unknown(format!("the answer of the provider's host broke off: {error}"));
+        let values = unpack(reply.values, reply.body).await.map_err(broken)?;
+        decode_outcome(values)
             .map_err(|_| Error::Unknown("the provider's host answered something else".into()))?
     }
 }

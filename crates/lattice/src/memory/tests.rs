@@ -1,3 +1,5 @@
+//! The in-process bus, with and without faults.
+
 use std::time::Duration;
 
 use bytes::Bytes;

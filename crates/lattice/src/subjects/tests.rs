@@ -1,3 +1,5 @@
+//! One value has one spelling.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What the table makes of beats, states and goodbyes.
+
 use proptest::prelude::*;
 
 use super::*;
