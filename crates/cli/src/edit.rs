@@ -91,7 +91,8 @@ pub(crate) fn plan(directory: &Path, component: &str, changes: &[(String, u32)])
     let before = files.iter().find(|candidate| candidate.path == *file).map(|found| found.text.clone());
     let before = before.with_context(|| format!("{file} is gone"))?;
     let after = dunlin_manifest::set_replicas(&before, component, changes)?;
-    Ok(Edit { path: directory.join(file), before, after })
+    // The file is named as the directory was, so that it is found from where this process is.
+    Ok(Edit { path: PathBuf::from(file), before, after })
 }
 
 impl Edit {
@@ -122,5 +123,29 @@ impl Edit {
         unfinished.as_file().set_permissions(permissions).with_context(context)?;
         unfinished.persist(&self.path).with_context(context)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TODO: &str = "apiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: todo }\nspec:\n  \
+        image: example.com/todo:1\n  sites: { a: { replicas: 2 }, b: { replicas: 0 } }  # two\n";
+
+    #[test]
+    fn edits_the_file_that_was_read() {
+        // Relative, as people give it.
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let directory = Path::new(folder.path().file_name().unwrap());
+        let lattice = "apiVersion: dunlin.dev/v1alpha1\nkind: Lattice\nmetadata: { name: l }\nspec: { sites: { a: {}, b: {} } }\n";
+        std::fs::write(directory.join("lattice.yaml"), lattice).unwrap();
+        std::fs::write(directory.join("todo.yaml"), TODO).unwrap();
+        let edit = plan(directory, "todo", &[("a".to_owned(), 0), ("b".to_owned(), 2)]).unwrap();
+        edit.write().unwrap();
+        let text = std::fs::read_to_string(directory.join("todo.yaml")).unwrap();
+        assert!(text.contains("a: { replicas: 0 }, b: { replicas: 2 } }  # two"), "{text}");
+        assert_eq!(edit.difference().len(), 2);
+        assert!(plan(directory, "todo", &[("c".to_owned(), 1)]).unwrap_err().is::<WrongInput>());
     }
 }

@@ -29,14 +29,10 @@ pub(crate) const SERVED_BY: &str = "dunlin-served-by";
 pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<ResponseBody> {
     let begun = Instant::now();
     shared.metrics.all_requests.inc();
-    let routes = shared.routes.load();
-    let host = request.uri().authority().map(http::uri::Authority::as_str);
-    let host = host.or_else(|| request.headers().get(http::header::HOST)?.to_str().ok());
-    let Some(route) = routes.find(host, request.uri().path()) else {
-        return respond::no_route(host, request.uri().path());
+    let Some((component, remote)) = find(&shared, &request) else {
+        return respond::no_route(hostname(&request), request.uri().path());
     };
-    let component = owner(&shared, route);
-    let response = answer(&shared, &component, route.remote, request, begun).await;
+    let response = answer(&shared, &component, remote, request, begun).await;
     let status = response.status();
     if let Some(reason) = response.extensions().get::<respond::Reason>() {
         shared.metrics.failures.with_label_values(&[reason.0]).inc();
@@ -44,6 +40,19 @@ pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Re
     shared.metrics.requests.with_label_values(&[&*component, status.as_str()]).inc();
     shared.metrics.request_seconds.with_label_values(&[&*component]).observe(begun.elapsed().as_secs_f64());
     response
+}
+
+/// The component that answers a request, and whether another site may.
+fn find(shared: &Shared, request: &Request<Incoming>) -> Option<(Arc<str>, bool)> {
+    let routes = shared.routes.load();
+    let route = routes.find(hostname(request), request.uri().path())?;
+    Some((owner(shared, route), route.remote))
+}
+
+/// The name that the client asked for: of HTTP/2's `:authority`, else of the `host` header.
+fn hostname(request: &Request<Incoming>) -> Option<&str> {
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    authority.or_else(|| request.headers().get(http::header::HOST)?.to_str().ok())
 }
 
 /// The component that has the route now: the one that Git names, or, until that has a ready slot, one that had it before.
