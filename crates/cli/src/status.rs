@@ -205,7 +205,20 @@ mod tests {
         };
         let text = render(&status).join("\n");
         expect![[r#"
-        "#]]
+            lattice todo   revision dir-1   as aws/aws-1 sees it
+
+            SITE  HOST       STATE           SLOTS                          PROVIDERS
+            aws   aws-1      silent for 4 s  todo failed (not WebAssembly)
+            gcp   none seen
+
+            COMPONENT  SITE  READY   ROUTES  LINKS
+            todo       aws   0 of 1  /       store → provider/redis
+
+            PROVIDER  BACKEND  OPEN AT
+            redis              nowhere
+
+            CONDITIONS
+            TooFewHosts  component/todo  0 of 1 in aws"#]]
         .assert_eq(&anstream::adapter::strip_str(&text).to_string());
     }
 }
