@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use dunlin_host::status::{Condition, Status};
+use dunlin_providers::logging::escape;
 
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled, table};
 use crate::{client, discovery};
@@ -97,7 +98,8 @@ fn render(status: &Status) -> Vec<String> {
 /// One condition in one line.
 pub(crate) fn condition(condition: &Condition) -> String {
     let object = if condition.object.is_empty() { String::new() } else { format!("{}  ", condition.object) };
-    format!("{}  {object}{}", styled(WARN, &condition.reason), condition.message)
+    // Messages may quote what a component or a manifest said.
+    format!("{}  {object}{}", styled(WARN, &condition.reason), escape(&condition.message))
 }
 
 fn section(lines: &mut Vec<String>, head: &[&str], rows: Vec<Vec<String>>) {
@@ -120,8 +122,11 @@ fn hosts(status: &Status) -> Vec<Vec<String>> {
                 other => styled(WARN, other),
             };
             let slots = host.slots.iter().map(|(component, slot)| {
-                let reason =
-                    if slot.reason.is_empty() { String::new() } else { format!(" ({})", slot.reason) };
+                let reason = if slot.reason.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", escape(&slot.reason))
+                };
                 match slot.state.as_str() {
                     "ready" => component.clone(),
                     "failed" => styled(BAD, format!("{component} failed{reason}")),

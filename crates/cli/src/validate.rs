@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use dunlin_providers::logging::escape;
 
 use crate::printer::{self, BAD, GOOD, INVALID, Output, WrongInput, styled};
 
@@ -31,7 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return Ok(code);
     }
     for mistake in &reading.mistakes {
-        printer::line(format!("{} {mistake}", styled(BAD, "mistake")));
+        printer::line(format!("{} {}", styled(BAD, "mistake"), escape(&mistake.to_string())));
     }
     let snapshot = &reading.snapshot;
     if reading.mistakes.is_empty() {
