@@ -91,7 +91,7 @@ pub(crate) fn wasmtime_program() -> Result<std::path::PathBuf> {
         install.args([
             "--no-default-features",
             "--features",
-            "serve,component-model,component-model-async,cranelift,pooling-allocator,parallel-compilation",
+            "run,serve,wasi-http,component-model,component-model-async,cranelift,compile,backtrace,logging,pooling-allocator,parallel-compilation",
         ]);
         run(install.env("CARGO_TARGET_DIR", root.join("target")))?;
     }
