@@ -34,7 +34,11 @@ pub(crate) async fn get<T: DeserializeOwned>(address: SocketAddr, path: &str) ->
 /// As [`get`]; a refusal comes in the words of the answer.
 pub(crate) async fn post(address: SocketAddr, path: &str, token: &str) -> Result<String> {
     let bearer = format!("Bearer {token}");
-    let bytes = whole(send(address, "POST", path, &[("authorization", &bearer)]).await?).await?;
+    // Reviving a site starts hosts, which takes a while.
+    let answer = tokio::time::timeout(TIMEOUT * 12, async {
+        whole(send(address, "POST", path, &[("authorization", &bearer)]).await?).await
+    });
+    let bytes = answer.await.with_context(|| format!("{address} does not answer"))??;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -43,7 +47,9 @@ pub(crate) async fn post(address: SocketAddr, path: &str, token: &str) -> Result
 /// # Errors
 /// No connection or a status other than 2xx.
 pub(crate) async fn stream(address: SocketAddr, path: &str) -> Result<Incoming> {
-    Ok(accepted(send(address, "GET", path, &[]).await?).await?.into_body())
+    let answer =
+        tokio::time::timeout(TIMEOUT, async { accepted(send(address, "GET", path, &[]).await?).await });
+    Ok(answer.await.with_context(|| format!("{address} does not answer"))??.into_body())
 }
 
 async fn send(

@@ -14,10 +14,19 @@ use crate::{client, discovery, printer};
 )]
 pub(crate) struct Options {
     /// A site such as `aws`, or a host such as `aws/aws-1`.
+    #[arg(value_parser = parse_target)]
     target: String,
     /// The `dunlin dev` to talk to, where several run.
     #[arg(long)]
     process: Option<u32>,
+}
+
+/// Names of sites and hosts are DNS labels; anything else names nothing.
+fn parse_target(text: &str) -> Result<String, String> {
+    if text.split('/').all(dunlin_manifest::is_dns_label) {
+        return Ok(text.to_owned());
+    }
+    Err("expected a site such as aws, or a host such as aws/aws-1".to_owned())
 }
 
 /// Kills a site or a host without warning.

@@ -62,7 +62,14 @@ impl Drop for Announcement {
 /// Writes the file so that a reader sees the old or the new.
 fn replace(path: &std::path::Path, running: &Running) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
-    std::fs::write(&unfinished, serde_json::to_vec(running)?)
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let json = serde_json::to_vec(running)?;
+    options
+        .open(&unfinished)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &json))
         .and_then(|()| std::fs::rename(&unfinished, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
@@ -72,7 +79,10 @@ fn replace(path: &std::path::Path, running: &Running) -> Result<()> {
 /// # Errors
 /// None runs, or several do and none was named.
 pub(crate) fn find(process: Option<u32>) -> Result<Running> {
-    let mut found: Vec<Running> = std::fs::read_dir(folder())
+    let folder = folder();
+    // What another user put there is not believed.
+    create_private(&folder)?;
+    let mut found: Vec<Running> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
@@ -113,10 +123,12 @@ fn create_private(folder: &std::path::Path) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let owner = std::fs::metadata(folder)?.uid();
-        if owner != user() {
+        use std::os::unix::fs::PermissionsExt;
+        let data = std::fs::symlink_metadata(folder)?;
+        if data.uid() != user() || !data.is_dir() {
             bail!("{} belongs to another user; remove it or set XDG_RUNTIME_DIR", folder.display());
         }
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
 }

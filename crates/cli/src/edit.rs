@@ -79,6 +79,11 @@ pub(crate) fn plan(directory: &Path, component: &str, changes: &[(String, u32)])
             format!("no component {component:?} in {}; there is {}", directory.display(), known.join(", "));
         return Err(WrongInput(text).into());
     };
+    if let Some((twice, _)) = changes.iter().enumerate().find_map(|(index, change)| {
+        changes.iter().take(index).any(|(site, _)| *site == change.0).then_some(change)
+    }) {
+        return Err(WrongInput(format!("site {twice:?} is named twice")).into());
+    }
     if let Some(lattice) = &reading.snapshot.lattice
         && let Some((unknown, _)) = changes.iter().find(|(site, _)| !lattice.spec.sites.contains_key(site))
     {
@@ -90,7 +95,8 @@ pub(crate) fn plan(directory: &Path, component: &str, changes: &[(String, u32)])
     let file = &object.origin.file;
     let before = files.iter().find(|candidate| candidate.path == *file).map(|found| found.text.clone());
     let before = before.with_context(|| format!("{file} is gone"))?;
-    let after = dunlin_manifest::set_replicas(&before, component, changes)?;
+    let after = dunlin_manifest::set_replicas(&before, component, changes)
+        .map_err(|error| WrongInput(error.to_string()))?;
     // The file is named as the directory was, so that it is found from where this process is.
     Ok(Edit { path: PathBuf::from(file), before, after })
 }

@@ -30,6 +30,15 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 
+/// Sends what the parts have to say of themselves to standard error: warnings of the host and the agent, or what
+/// `DUNLIN_LOG` says (`info`, `debug`, `dunlin_lattice=trace`, …). Mistakes and conditions are shown by the commands.
+pub(crate) fn log_to_stderr() {
+    let chosen = tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG");
+    let filter = chosen
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,dunlin_host=warn,dunlin_agent=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
 /// Text in a style; the stream drops the style where it is no terminal.
 pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")

@@ -32,21 +32,22 @@ pub(crate) struct Options {
 /// # Errors
 /// No `dunlin dev` runs, or none of its hosts answers.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
-    let mut shown = None;
+    let mut shown = Vec::new();
     loop {
-        let status = ask(options.process).await?;
-        if shown.as_ref() != Some(&status) {
-            match options.output {
-                Output::Json if options.watch => printer::line(serde_json::to_string(&status)?),
-                Output::Json => return printer::json(&status),
-                Output::Text => {
-                    if options.watch && shown.is_some() {
-                        printer::line("");
-                    }
-                    render(&status).iter().for_each(printer::line);
-                }
+        let lines = match ask(options.process).await {
+            Ok(status) if !options.watch && options.output == Output::Json => return printer::json(&status),
+            Ok(status) if options.output == Output::Json => vec![serde_json::to_string(&status)?],
+            Ok(status) => render(&status),
+            // While watching, all hosts may be killed and revived.
+            Err(error) if options.watch && !shown.is_empty() => vec![format!("{error:#}")],
+            Err(error) => return Err(error),
+        };
+        if shown != lines {
+            if options.output == Output::Text && !shown.is_empty() {
+                printer::line("");
             }
-            shown = Some(status);
+            lines.iter().for_each(printer::line);
+            shown = lines;
         }
         if !options.watch {
             return Ok(ExitCode::SUCCESS);
@@ -59,11 +60,10 @@ async fn ask(process: Option<u32>) -> Result<Status> {
     let running = discovery::find(process)?;
     for (_, address, _) in &running.hosts {
         if let Ok(mut status) = client::get::<Status>(*address, "/v1/status").await {
-            // Ages change all the time; they matter to people only when a host is silent.
+            // Ages change all the time; they matter only when a host is silent, and then by the second.
             for host in status.sites.values_mut().flat_map(|site| site.hosts.values_mut()) {
-                if host.state == "live" {
-                    host.unseen_milliseconds = 0;
-                }
+                let silent = host.state != "live";
+                host.unseen_milliseconds = if silent { host.unseen_milliseconds / 1000 * 1000 } else { 0 };
             }
             return Ok(status);
         }
@@ -118,7 +118,7 @@ fn hosts(status: &Status) -> Vec<Vec<String>> {
         for (name, host) in &site.hosts {
             let state = match host.state.as_str() {
                 "live" => styled(GOOD, "live"),
-                "silent" => styled(WARN, format!("silent for {} s", host.unseen_milliseconds / 1000)),
+                "silent" => styled(WARN, "silent"),
                 other => styled(WARN, other),
             };
             let slots = host.slots.iter().map(|(component, slot)| {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use dunlin_lattice::presence::PeerClock;
 use dunlin_lattice::subjects::Subjects;
 use dunlin_lattice::{
-    Bus, CallClient, CallError, CallServer, CallSettings, Candidate, Connection, Place, Reply, Request, Serve,
+    Bus, CallClient, CallError, CallServer, CallSettings, Candidate, Connection, Executed, Place, Reply,
+    Request, Serve,
 };
 use dunlin_manifest::HostId;
+use prometheus::IntCounterVec;
 use tokio::time::Instant;
 
 use crate::directory::Replica;
@@ -19,6 +21,7 @@ pub(crate) struct Calls {
     subjects: Subjects,
     client: CallClient,
     serving: Arc<dyn Connection>,
+    made: IntCounterVec,
 }
 
 impl Calls {
@@ -26,13 +29,18 @@ impl Calls {
     ///
     /// # Errors
     /// The bus refuses, or the lattice's name cannot be part of a subject.
-    pub(crate) async fn connect(id: &HostId, lattice: &str, bus: &dyn Bus) -> Result<Self, HostError> {
+    pub(crate) async fn connect(
+        id: &HostId,
+        lattice: &str,
+        bus: &dyn Bus,
+        made: IntCounterVec,
+    ) -> Result<Self, HostError> {
         let subjects = Subjects::new(lattice).ok_or_else(|| HostError::LatticeName(lattice.to_owned()))?;
         let calling = bus.connect("calls").await?;
         let serving = bus.connect("serving").await?;
         let client =
             CallClient::start(vec![calling], subjects.clone(), id.clone(), CallSettings::default()).await;
-        Ok(Self { id: id.clone(), subjects, client, serving })
+        Ok(Self { id: id.clone(), subjects, client, serving, made })
     }
 
     /// Starts to take calls, whose deadlines are in `clock`: this host's own. They are answered until the server is
@@ -47,7 +55,16 @@ impl Calls {
     pub(crate) async fn call(&self, replicas: &[Replica], request: Request) -> Result<Reply, CallError> {
         let now = Instant::now();
         let candidates: Vec<_> = replicas.iter().map(|replica| self.candidate(replica, now)).collect();
-        self.client.call(&candidates, request).await
+        let target = request.target.clone();
+        let outcome = self.client.call(&candidates, request).await;
+        let word = match outcome.as_ref().map_err(CallError::executed) {
+            Ok(_) => "answered",
+            Err(Executed::No) => "not-executed",
+            Err(Executed::Unknown) => "unknown",
+            Err(Executed::Yes) => "failed",
+        };
+        self.made.with_label_values(&[target.as_str(), word]).inc();
+        outcome
     }
 
     fn candidate(&self, replica: &Replica, now: Instant) -> Candidate {

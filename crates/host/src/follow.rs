@@ -56,6 +56,7 @@ impl Source {
 
     fn tell(&self, state: &State, shared: &Shared) {
         let mut conditions: Vec<Condition> = shared.stores.troubles().to_vec();
+        conditions.extend(shared.not_ready.conditions(&shared.id));
         conditions.extend(source_conditions(state));
         let details = serde_json::to_value(&conditions).unwrap_or_default();
         let facts = HostFacts { providers: shared.stores.names(), details };

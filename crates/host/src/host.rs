@@ -29,7 +29,7 @@ use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::serve::Service;
 use crate::server::{Server, ServerOptions};
-use crate::slots::{HostSlot, Launcher};
+use crate::slots::{HostSlot, Launcher, NotReady};
 use crate::status::{self, Status};
 use crate::stores::Stores;
 
@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) stores: Arc<Stores>,
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) stand_ins: bool,
+    pub(crate) not_ready: Arc<NotReady>,
     /// Whether this host's own picture is complete enough to take requests, and it is not draining.
     pub(crate) ready: AtomicBool,
 }
@@ -92,9 +93,12 @@ impl Host {
             config.first,
             config.stand_ins,
         ));
-        let calls = Arc::new(Calls::connect(&config.id, &config.lattice, bus.as_ref()).await?);
+        let calls = Arc::new(
+            Calls::connect(&config.id, &config.lattice, bus.as_ref(), metrics.calls_made.clone()).await?,
+        );
         let links = Arc::new(Links::new(Arc::clone(&calls), Arc::clone(&stores), Arc::clone(&directory)));
 
+        let not_ready = Arc::new(NotReady::default());
         let launcher = Arc::new(Launcher {
             id: config.id.clone(),
             engine: config.engine.clone(),
@@ -102,6 +106,7 @@ impl Host {
             snapshot: snapshot.clone(),
             links: Arc::clone(&links),
             log: Arc::clone(&log),
+            not_ready: Arc::clone(&not_ready),
         });
         let agent_config = AgentConfig {
             labels: config.labels.clone(),
@@ -127,6 +132,7 @@ impl Host {
             stores: Arc::clone(&stores),
             log,
             stand_ins: config.stand_ins,
+            not_ready,
             ready: AtomicBool::new(false),
         });
         links.know_host(&shared);

@@ -25,8 +25,8 @@ pub struct Metrics {
     pub slots: IntGaugeVec,
     /// Hosts that are seen, by site.
     pub hosts_seen: IntGaugeVec,
-    /// Times a guest was stopped or trapped, by component and reason.
-    pub guest_failures: IntCounterVec,
+    /// Calls to other hosts, by target and outcome: `answered`, `not-executed`, `unknown` or `failed`.
+    pub calls_made: IntCounterVec,
     /// Every request at this host, for the live line.
     pub all_requests: IntCounter,
 }
@@ -77,11 +77,7 @@ impl Metrics {
             connections,
             slots: gauges("slots", "Components on this host, by state.", &["state"])?,
             hosts_seen: gauges("hosts_seen", "Hosts heard from within ten seconds.", &["site"])?,
-            guest_failures: counters(
-                "guest_failures_total",
-                "Guests stopped or trapped.",
-                &["component", "reason"],
-            )?,
+            calls_made: counters("calls_made_total", "Calls to other hosts.", &["target", "outcome"])?,
             all_requests,
             registry,
         })

@@ -179,7 +179,12 @@ impl<F> Connections<F> {
         });
         let watcher = graceful.watcher();
         let (builder, cut, gauge) = (Arc::clone(builder), self.cut.clone(), self.options.gauge.clone());
+        let head_timeout = self.options.head_timeout;
         tokio::spawn(async move {
+            // The builder has no limit of its own for telling HTTP/1 from HTTP/2.
+            if !matches!(tokio::time::timeout(head_timeout, first_bytes(&stream)).await, Ok(Ok(()))) {
+                return;
+            }
             let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
             let connection = watcher.watch(connection);
             if let Some(gauge) = &gauge {
@@ -193,5 +198,22 @@ impl<F> Connections<F> {
             }
             drop(permit);
         });
+    }
+}
+
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Waits until it can be told which protocol a client speaks.
+async fn first_bytes(stream: &TcpStream) -> std::io::Result<()> {
+    let mut bytes = [0; PREFACE.len()];
+    loop {
+        let there = stream.peek(&mut bytes).await?;
+        let told = there == 0 || there == bytes.len() || bytes.get(..there) != PREFACE.get(..there);
+        if told {
+            return Ok(());
+        }
+        // Part of the preface is there, so waiting for bytes would return at once.
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

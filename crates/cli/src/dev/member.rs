@@ -14,8 +14,19 @@ use dunlin_providers::logging::LogBuffer;
 #[derive(Debug)]
 pub(crate) struct Member {
     host: Host,
-    /// Taken when it ends.
-    threads: Option<tokio::runtime::Runtime>,
+    threads: Threads,
+}
+
+/// Threads that end at once when they are dropped; a runtime's own drop would wait, which asynchronous code must not.
+#[derive(Debug)]
+struct Threads(Option<tokio::runtime::Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            threads.shutdown_background();
+        }
+    }
 }
 
 impl Member {
@@ -36,14 +47,10 @@ impl Member {
             .build()
             .with_context(|| format!("cannot start threads for {name}"))?;
         let starting = threads.spawn(async move { Host::start(config, bus, &directory).await });
+        let threads = Threads(Some(threads));
         let host = starting.await.context("the host's start was cut off")?;
-        match host {
-            Ok(host) => Ok(Self { host, threads: Some(threads) }),
-            Err(error) => {
-                threads.shutdown_background();
-                Err(anyhow::Error::from(error).context(format!("cannot start host {name}")))
-            }
-        }
+        let host = host.with_context(|| format!("cannot start host {name}"))?;
+        Ok(Self { host, threads })
     }
 
     /// Where requests come in.
@@ -77,19 +84,17 @@ impl Member {
     }
 
     /// Ends it without a word to anybody: every task is dropped where it stands, every socket closed.
-    pub(crate) fn kill(mut self) {
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
+    pub(crate) fn kill(self) {
+        drop(self.threads);
     }
 
     /// Drains it and ends it.
-    pub(crate) async fn stop(mut self, grace: Duration) {
-        let Some(threads) = self.threads.take() else { return };
-        let host = self.host;
-        let draining = threads.spawn(async move { host.drain(grace).await });
-        // A drain that does not end is cut off; so is one that panics.
-        let _ = tokio::time::timeout(grace + Duration::from_secs(1), draining).await;
-        threads.shutdown_background();
+    pub(crate) async fn stop(self, grace: Duration) {
+        let Self { host, threads } = self;
+        if let Some(running) = &threads.0 {
+            let draining = running.spawn(async move { host.drain(grace).await });
+            // A drain that does not end is cut off; so is one that panics.
+            let _ = tokio::time::timeout(grace + Duration::from_secs(1), draining).await;
+        }
     }
 }

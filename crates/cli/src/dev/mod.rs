@@ -20,6 +20,7 @@ use anyhow::Result;
 
 use self::plan::Plan;
 use self::session::Session;
+use self::signals::Signals;
 
 /// What to run.
 #[derive(clap::Args)]
@@ -63,7 +64,8 @@ fn parse_wasm(text: &str) -> Result<(String, PathBuf), String> {
 /// # Errors
 /// Wrong input, or a host that cannot start.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    let signals = Signals::listen()?;
     let plan = Plan::make(&options)?;
-    Session::start(plan).await?.run().await;
+    Session::start(plan, signals).await?.run().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -57,6 +57,7 @@ async fn take(
     }
     let parts = request.uri().path().trim_start_matches('/').split_once('/');
     let (verb, target) = match (request.method(), parts) {
+        (&Method::POST, Some((_, ""))) => return respond(StatusCode::BAD_REQUEST, "name a site or a host"),
         (&Method::POST, Some(("kill", target))) => (Verb::Kill, target),
         (&Method::POST, Some(("revive", target))) => (Verb::Revive, target),
         _ => return respond(StatusCode::NOT_FOUND, "POST /kill/NAME or /revive/NAME"),

@@ -62,7 +62,7 @@ impl Plan {
         let snapshot = read(&directory)?;
         let (lattice, declared) = declared_sites(&snapshot, &directory)?;
         let sites = chosen_sites(options.sites.as_deref(), &declared, &lattice)?;
-        if options.hosts == 0 || options.hosts * sites.len() > MOST_HOSTS {
+        if options.hosts == 0 || options.hosts.saturating_mul(sites.len()) > MOST_HOSTS {
             return Err(wrong(format!(
                 "{} sites with {} hosts each: choose between 1 and {MOST_HOSTS} hosts in all with --hosts",
                 sites.len(),

@@ -17,7 +17,7 @@ use crate::dev::screen::{self, Screen};
 use crate::dev::signals::Signals;
 use crate::dev::world::World;
 use crate::discovery::{Announcement, Running};
-use crate::printer::{BOLD, DIM, GOOD, styled};
+use crate::printer::{BAD, BOLD, DIM, GOOD, styled};
 use crate::{edit, logs, status};
 
 /// Everything that one `dunlin dev` holds; dropping it leaves nothing behind.
@@ -48,15 +48,19 @@ impl Session {
     ///
     /// # Errors
     /// A port is taken, a host cannot start.
-    pub(crate) async fn start(plan: Plan) -> Result<Self> {
+    pub(crate) async fn start(plan: Plan, signals: Signals) -> Result<Self> {
         let mut screen = Screen::new();
         screen.set_live(format!("  starting {} hosts …", plan.sites.len() * plan.hosts));
-        let signals = Signals::listen()?;
         let token = format!("{:032x}", rand::random::<u128>());
         let (control, orders) = orders::listen(token.clone()).await?;
         let mut world = World::prepare(plan).await?;
-        world.revive("").await?;
+        // Written before the hosts start: where it cannot be, nothing has to be undone.
         let announcement = Announcement::write(&running(&world, &control, &token))?;
+        if let Err(error) = world.revive_all().await {
+            world.stop().await;
+            return Err(error);
+        }
+        announcement.update(&running(&world, &control, &token))?;
         let keys = Keys::listen();
         let conditions = Conditions::default();
         let mut session = Self {
@@ -111,10 +115,9 @@ impl Session {
             let Some(status) = self.world.status() else { return };
             let (ready, wanted) = counts(&status);
             let seen: usize = status.sites.values().map(|site| site.hosts.len()).sum();
-            let troubled = status
-                .conditions
-                .iter()
-                .any(|condition| condition.reason == "Failed" || condition.reason == "Invalid");
+            let troubled = status.conditions.iter().any(|condition| {
+                matches!(condition.reason.as_str(), "Failed" | "Invalid" | "CannotOpen" | "NotReady")
+            });
             self.screen.set_live(format!("  {seen} hosts see each other, {ready} of {wanted} slots ready …"));
             if (wanted > 0 && ready >= wanted && seen == self.world.members().count()) || troubled {
                 return;
@@ -317,12 +320,12 @@ fn stores(status: &Status, data: &str) -> String {
     let mut text = String::new();
     for (name, provider) in &status.providers {
         let at: Vec<_> = provider.open_at.iter().filter_map(|host| host.rsplit('/').next()).collect();
-        text.push_str(&format!(
-            "     {} {} at {} ({data})",
-            styled(DIM, name),
-            provider.backend,
-            at.join(" ")
-        ));
+        let place = match provider.backend.as_str() {
+            _ if at.is_empty() => styled(BAD, "open nowhere"),
+            "embedded store" => format!("at {} ({data})", at.join(" ")),
+            _ => format!("at {}", at.join(" ")),
+        };
+        text.push_str(&format!("     {} {} {place}", styled(DIM, name), provider.backend));
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use dunlin_host::status::Status;
 use dunlin_host::{Engine, HostConfig, images::Images};
 use dunlin_lattice::memory::Network;
@@ -54,7 +54,7 @@ impl World {
     pub(crate) async fn prepare(plan: Plan) -> Result<Self> {
         let mut sites = Vec::new();
         for (index, name) in plan.sites.iter().enumerate() {
-            let port = if plan.port == 0 { 0 } else { plan.port.saturating_add(u16::try_from(index)?) };
+            let port = if plan.port == 0 { 0 } else { port(plan.port, index)? };
             let balancer = Balancer::start(listen(port, name).await?)?;
             let places = (1..=plan.hosts)
                 .map(|number| Place { id: HostId::new(name, format!("{name}-{number}")), member: None })
@@ -65,7 +65,16 @@ impl World {
             cache: Some(plan.data.join("compiled")),
             ..Default::default()
         })
-        .context("cannot run WebAssembly on this machine")?;
+        .map_err(|error| match error {
+            dunlin_host::EngineError::Cache(error) => {
+                let data = plan.data.display();
+                WrongInput(format!(
+                    "--data {data} cannot be used: {error}; does another `dunlin dev` use it?"
+                ))
+                .into()
+            }
+            error => anyhow::Error::from(error),
+        })?;
         let (network, images) = (Network::new(rand::random()), Images::new(plan.code.clone()));
         Ok(Self { plan, network, engine, images, sites, past: (0, 0) })
     }
@@ -75,7 +84,18 @@ impl World {
         &self.plan
     }
 
-    /// Starts every killed host that `target` names: a site, a host, or everything (empty). Returns their names.
+    /// Starts all hosts.
+    ///
+    /// # Errors
+    /// A host cannot start.
+    pub(crate) async fn revive_all(&mut self) -> Result<()> {
+        for name in self.sites.iter().map(|site| site.name.clone()).collect::<Vec<_>>() {
+            self.revive(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts every killed host that `target` names: a site or a host. Returns their names.
     ///
     /// # Errors
     /// Nothing has that name, or a host cannot start.
@@ -179,8 +199,7 @@ impl World {
     /// Indices of the places that `target` names.
     fn named(&self, target: &str) -> Result<Vec<(usize, usize)>> {
         let matches = |place: &Place| {
-            target.is_empty()
-                || [&place.id.site, &place.id.host, &place.id.to_string()].contains(&&target.to_owned())
+            [&place.id.site, &place.id.host, &place.id.to_string()].contains(&&target.to_owned())
         };
         let mut found = Vec::new();
         for (site, places) in self.sites.iter().enumerate() {
@@ -200,6 +219,18 @@ impl World {
         }
         Ok(found)
     }
+}
+
+/// The port of the site with this index.
+fn port(first: u16, index: usize) -> Result<u16> {
+    let port = u16::try_from(index).ok().and_then(|index| first.checked_add(index));
+    port.ok_or_else(|| {
+        WrongInput(format!(
+            "no port is left above 65535 for site number {}: choose a smaller --port",
+            index + 1
+        ))
+        .into()
+    })
 }
 
 async fn listen(port: u16, site: &str) -> Result<TcpListener> {

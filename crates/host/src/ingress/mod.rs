@@ -29,6 +29,9 @@ pub(crate) const SERVED_BY: &str = "dunlin-served-by";
 pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<ResponseBody> {
     let begun = Instant::now();
     shared.metrics.all_requests.inc();
+    if let Err(reason) = check_host(&request) {
+        return respond::bad_request(reason);
+    }
     let Some((component, remote)) = find(&shared, &request) else {
         return respond::no_route(hostname(&request), request.uri().path());
     };
@@ -40,6 +43,19 @@ pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Re
     shared.metrics.requests.with_label_values(&[&*component, status.as_str()]).inc();
     shared.metrics.request_seconds.with_label_values(&[&*component]).observe(begun.elapsed().as_secs_f64());
     response
+}
+
+/// One host and a valid one (RFC 9112, section 3.2): what is routed on must mean the same to everybody on the way.
+fn check_host(request: &Request<Incoming>) -> Result<(), &'static str> {
+    let mut hosts = request.headers().get_all(http::header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err("the request names more than one host"),
+        (Some(host), None) if http::uri::Authority::try_from(host.as_bytes()).is_err() => {
+            Err("the request's host header is no host")
+        }
+        (None, None) if request.uri().authority().is_none() => Err("the request names no host"),
+        _ => Ok(()),
+    }
 }
 
 /// The component that answers a request, and whether another site may.

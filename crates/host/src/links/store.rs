@@ -187,6 +187,10 @@ mod tests {
     use crate::directory::Replica;
     use crate::serve::perform;
 
+    fn made() -> prometheus::IntCounterVec {
+        crate::Metrics::new().unwrap().calls_made
+    }
+
     /// A host that has one store and lets everybody use it.
     struct Store(Arc<MemoryStore>);
 
@@ -202,8 +206,9 @@ mod tests {
         let network = Network::new(1);
         let (near, far) = (HostId::new("aws", "aws-1"), HostId::new("gcp", "gcp-1"));
         let clock = PeerClock::own(7, Instant::now());
-        let here = Arc::new(Calls::connect(&near, "test", network.bus(&near).as_ref()).await.unwrap());
-        let there = Calls::connect(&far, "test", network.bus(&far).as_ref()).await.unwrap();
+        let here =
+            Arc::new(Calls::connect(&near, "test", network.bus(&near).as_ref(), made()).await.unwrap());
+        let there = Calls::connect(&far, "test", network.bus(&far).as_ref(), made()).await.unwrap();
         let replica = Replica { host: Arc::new(far), ready: true, last_beat: Instant::now(), clock };
         let directory = Arc::new(ArcSwap::from_pointee(Directory::with_provider("redis", replica)));
         // A fresh store for each case; the former one's server ends when the next is started.

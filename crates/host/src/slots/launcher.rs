@@ -12,7 +12,7 @@ use dunlin_runtime::{Bindings, CompileError, Egress, Engine, KeyValueBinding, Li
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::HostSlot;
+use super::{HostSlot, NotReady};
 use crate::desired::{Resolved, Resolver};
 use crate::links::{Links, bucket};
 
@@ -24,6 +24,7 @@ pub(crate) struct Launcher {
     pub(crate) snapshot: watch::Receiver<Arc<Snapshot>>,
     pub(crate) links: Arc<Links>,
     pub(crate) log: Arc<LogBuffer>,
+    pub(crate) not_ready: Arc<NotReady>,
 }
 
 /// How long a link may take to answer for the first time; its other end may be starting as well.
@@ -44,11 +45,14 @@ impl dunlin_agent::Launcher for Launcher {
         let bindings = self.bind(name, &spec, &resolved)?;
         let stores: Vec<_> = bindings.keyvalue.values().cloned().collect();
         let workload = self.engine.prepare(&compiled, bindings, limits(&spec)).map_err(everywhere)?;
+        if workload.serves_http().is_none() && (spec.http.is_some() || spec.readiness.is_some()) {
+            return Err(everywhere(dunlin_runtime::HandleError::NotHttp));
+        }
         for store in stores {
             first_answer(&store).await?;
         }
         let readiness = spec.readiness.map(|readiness| readiness.path);
-        Ok(Arc::new(HostSlot::start(workload, readiness, spec.timeouts.request)))
+        Ok(Arc::new(HostSlot::start(name, workload, readiness, spec.timeouts.request, &self.not_ready)))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What runs in slots: started by the agent through [`Launcher`], used by ingress and lattice as [`HostSlot`].
 
 mod launcher;
+mod not_ready;
 mod slot;
 
 pub(crate) use launcher::Launcher;
+pub(crate) use not_ready::NotReady;
 pub(crate) use slot::HostSlot;

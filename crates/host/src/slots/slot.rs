@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::NotReady;
+
 /// A started component.
 #[derive(Debug)]
 pub(crate) struct HostSlot {
@@ -37,12 +39,21 @@ const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 impl HostSlot {
     /// Starts to watch the readiness of `workload`; without a path it is ready at once.
-    pub(crate) fn start(workload: Workload, readiness: Option<String>, request_timeout: Duration) -> Self {
+    pub(crate) fn start(
+        component: &str,
+        workload: Workload,
+        readiness: Option<String>,
+        request_timeout: Duration,
+        not_ready: &Arc<NotReady>,
+    ) -> Self {
         let workload = Arc::new(workload);
         let (sender, ready) = watch::channel(readiness.is_none());
         let probing = readiness.map(|path| {
             let probed = Arc::clone(&workload);
-            AbortOnDropHandle::new(tokio::spawn(async move { probe(&probed, &path, &sender).await }))
+            let watched = Watched { component: component.to_owned(), not_ready: Arc::clone(not_ready) };
+            AbortOnDropHandle::new(tokio::spawn(
+                async move { probe(&probed, &path, &sender, &watched).await },
+            ))
         });
         Self {
             workload,
@@ -97,16 +108,34 @@ impl dunlin_agent::Slot for HostSlot {
     }
 }
 
-async fn probe(workload: &Workload, path: &str, ready: &watch::Sender<bool>) {
+/// What is told of a slot's readiness; taken back when the slot is gone.
+struct Watched {
+    component: String,
+    not_ready: Arc<NotReady>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.not_ready.clear(&self.component);
+    }
+}
+
+async fn probe(workload: &Workload, path: &str, ready: &watch::Sender<bool>, watched: &Watched) {
     let mut failures = 0;
     loop {
         let answer = workload.probe(path, Instant::now() + PROBE_TIMEOUT).await;
         if answer.as_ref().is_ok_and(http::StatusCode::is_success) {
             failures = 0;
+            watched.not_ready.clear(&watched.component);
             ready.send_if_modified(|ready| !std::mem::replace(ready, true));
         } else {
             failures += 1;
             tracing::debug!(path, ?answer, failures, "not ready");
+            let answer = match answer {
+                Ok(status) => format!("readiness path {path} answers {status}, not 2xx"),
+                Err(error) => format!("readiness path {path} does not answer: {error}"),
+            };
+            watched.not_ready.note(&watched.component, answer);
             if failures >= FAILURES {
                 ready.send_if_modified(|ready| std::mem::replace(ready, false));
             }

@@ -14,6 +14,8 @@ use crate::stores::backend_in_words;
 
 /// A host unseen for this long is told to be silent.
 const SILENT: Duration = Duration::from_secs(3);
+/// What a host unseen for this long said is no longer counted.
+const UNKNOWN: Duration = Duration::from_secs(10);
 
 /// The whole of it.
 pub(crate) fn assemble(shared: &Shared) -> Status {
@@ -47,6 +49,7 @@ pub(crate) fn assemble(shared: &Shared) -> Status {
         providers: providers(&snapshot, &states, shared.stand_ins),
         conditions: conditions(&states),
     };
+    status.conditions.extend(empty_sites(&snapshot, &states));
     if view.deaf {
         let message = format!("{} does not hear the bus and judges nobody; what runs goes on", shared.id);
         status.conditions.push(Condition { object: String::new(), reason: "Deaf".into(), message });
@@ -70,17 +73,16 @@ pub(crate) fn set_gauges(shared: &Shared) {
 
 /// Hosts that said something of themselves and did not say goodbye.
 fn live(hosts: &BTreeMap<HostId, HostEntry>) -> impl Iterator<Item = (&HostId, &HostState)> {
-    let silent = Duration::from_secs(10);
     hosts
         .iter()
-        .filter(move |(_, entry)| !entry.goodbye && entry.last_beat.elapsed() < silent)
+        .filter(|(_, entry)| !entry.goodbye && entry.last_beat.elapsed() < UNKNOWN)
         .filter_map(|(id, entry)| Some((id, entry.state.as_deref()?)))
 }
 
 fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
     let unseen = if me { Duration::ZERO } else { now.saturating_duration_since(entry.last_beat) };
-    // What a host said before its goodbye is no longer so.
-    let state = entry.state.as_deref().filter(|_| !entry.goodbye);
+    // What a host said before its goodbye, or long ago, may no longer be so.
+    let state = entry.state.as_deref().filter(|_| !entry.goodbye && unseen < UNKNOWN);
     let word = match state {
         _ if entry.goodbye => "gone",
         _ if unseen >= SILENT => "silent",
@@ -168,6 +170,24 @@ fn providers(
         (name.clone(), ProviderStatus { backend: backend_in_words(&object.spec, stand_ins).into(), open_at })
     };
     snapshot.providers.iter().map(status).collect()
+}
+
+/// Sites that should run something and have no live host: nobody there can say so.
+fn empty_sites(snapshot: &Snapshot, states: &[(&HostId, &HostState)]) -> Vec<Condition> {
+    let empty = |site: &str| !states.iter().any(|(id, _)| id.site == site);
+    let mut all = Vec::new();
+    for (name, object) in &snapshot.components {
+        for (site, placement) in object.spec.sites.iter().filter(|(site, _)| empty(site)) {
+            let wanted = match placement.replicas {
+                Replicas::Count(0) => continue,
+                Replicas::Count(wanted) => format!("0 of {wanted}"),
+                Replicas::All => "none".to_owned(),
+            };
+            let message = format!("{wanted} in {site}: no live host");
+            all.push(Condition { object: format!("component/{name}"), reason: "Shortage".into(), message });
+        }
+    }
+    all
 }
 
 /// What hosts say is not as it should be, each thing once. Several hosts mostly say the same.
