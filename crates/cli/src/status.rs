@@ -212,8 +212,8 @@ mod tests {
         expect![[r#"
             lattice todo   revision dir-1   as aws/aws-1 sees it
 
-            SITE  HOST       STATE           SLOTS                          PROVIDERS
-            aws   aws-1      silent for 4 s  todo failed (not WebAssembly)
+            SITE  HOST       STATE   SLOTS                          PROVIDERS
+            aws   aws-1      silent  todo failed (not WebAssembly)
             gcp   none seen
 
             COMPONENT  SITE  READY   ROUTES  LINKS

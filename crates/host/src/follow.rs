@@ -126,6 +126,7 @@ pub(crate) async fn picture(shared: Arc<Shared>) {
                 shared.routes.store(Arc::new(routes));
             }
             shared.directory.store(Arc::new(directory));
+            shared.told.store(Arc::clone(&view));
             // Requests may come once this host knows what there is; a drain takes that back for good.
             let me = view.hosts.get(&shared.id).and_then(|entry| entry.state.as_ref());
             if !was_ready && me.is_some_and(|state| state.confirmed && !state.draining) {

@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<ArcSwap<Directory>>,
     pub(crate) slots: Arc<ArcSwap<SlotTable<HostSlot>>>,
     pub(crate) view: Arc<ArcSwap<LatticeView>>,
+    /// The picture that directory and routes were made of: what is told is never ahead of what is done.
+    pub(crate) told: ArcSwap<LatticeView>,
     pub(crate) calls: Arc<Calls>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) log: Arc<LogBuffer>,
@@ -128,6 +130,7 @@ impl Host {
             directory,
             slots: agent.slots(),
             view: agent.view(),
+            told: ArcSwap::new(agent.view().load_full()),
             calls: Arc::clone(&calls),
             stores: Arc::clone(&stores),
             log,
@@ -245,7 +248,7 @@ impl Shared {
 
     /// The revision that this host follows, as far as it has read it.
     pub(crate) fn revision(&self) -> String {
-        let view = self.view.load();
+        let view = self.told.load();
         let me = view.hosts.get(&self.id).and_then(|entry| entry.state.as_ref());
         me.and_then(|state| state.revision.clone()).unwrap_or_default()
     }

@@ -46,3 +46,18 @@ fn the_store_comes_back_with_every_acknowledged_todo() {
     let tally = traffic.stop();
     tally.check_list(&addresses[1]);
 }
+
+#[test]
+fn a_site_that_is_gone_is_not_silence() {
+    let world = World::todo(&[]);
+    world.text(&["kill", "aws"]);
+    world.wait_for("the condition", || {
+        let conditions = world.status()?["conditions"].as_array()?.clone();
+        conditions.iter().any(|found| found["message"] == "0 of 1 in aws: no live host").then_some(())
+    });
+    assert_eq!(world.dunlin(&["kill", ""]).status.code(), Some(2), "nothing has an empty name");
+    world.text(&["revive", "aws"]);
+    world.wait_for("the component to be back", || {
+        (ready_in(&world.status()?, "todo", "aws") == 1).then_some(())
+    });
+}

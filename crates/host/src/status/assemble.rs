@@ -19,7 +19,7 @@ const UNKNOWN: Duration = Duration::from_secs(10);
 
 /// The whole of it.
 pub(crate) fn assemble(shared: &Shared) -> Status {
-    let (view, snapshot) = (shared.view.load_full(), shared.snapshot.borrow().clone());
+    let (view, snapshot) = (shared.told.load_full(), shared.snapshot.borrow().clone());
     let now = Instant::now();
     let mut sites: BTreeMap<String, SiteStatus> = snapshot
         .lattice
@@ -59,7 +59,7 @@ pub(crate) fn assemble(shared: &Shared) -> Status {
 
 /// Gauges that follow the picture.
 pub(crate) fn set_gauges(shared: &Shared) {
-    let view = shared.view.load();
+    let view = shared.told.load();
     shared.metrics.hosts_seen.reset();
     for (id, _) in live(&view.hosts) {
         shared.metrics.hosts_seen.with_label_values(&[id.site.as_str()]).inc();

@@ -48,3 +48,42 @@ async fn http2_and_hostnames() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let world = World::new(OBJECTS, &[("hello", "hello")]);
+    let host = world.host("a", "h1").await;
+    for head in ["host: a\r\nhost: b\r\n", "host: a b\r\n", "host: \u{e9}\r\n", ""] {
+        let mut stream = TcpStream::connect(host.http()).await.unwrap();
+        stream
+            .write_all(format!("GET / HTTP/1.1\r\n{head}connection: close\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
+    }
+    assert_eq!(host.metrics().requests_and_failures().1, 0, "a client's mistake is no failure of ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_cannot_serve_its_route_says_so() {
+    let objects = "---\nkind: WasmComponent\nmetadata: { name: greeter }\n\
+        spec: { image: \"example.com/greeter:1\", sites: { a: {} }, http: {} }\n\
+        ---\nkind: WasmComponent\nmetadata: { name: hello }\n\
+        spec: { image: \"example.com/hello:1\", sites: { a: {} }, http: { path: /x }, readiness: { path: /no } }\n\
+        ---\nkind: WasmComponent\nmetadata: { name: slow }\n\
+        spec: { image: \"example.com/hostile:1\", sites: { a: {} }, http: { path: /y }, readiness: { path: /trap } }\n";
+    let world = World::new(objects, &[("greeter", "greeter"), ("hello", "hello"), ("slow", "hostile")]);
+    let host = world.host("a", "h1").await;
+    let has = |object: &'static str, word: &'static str| {
+        move |status: &dunlin_host::status::Status| {
+            status.conditions.iter().any(|found| found.object == object && found.message.contains(word))
+        }
+    };
+    sees(&host, "no HTTP", has("component/greeter", "does not serve HTTP")).await;
+    sees(&host, "not ready", has("component/slow", "readiness path /trap")).await;
+    sees(&host, "one that is ready", |status| ready(status, "hello", "a") == 1).await;
+}
