@@ -13,7 +13,9 @@ fn check(sites: &str, changes: &[(&str, u32)], expected: Expect) {
     match set_replicas(&text, "todo", &changes) {
         Ok(edited) => {
             let middle = edited.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-            expected.assert_eq(middle.unwrap_or(&edited));
+            // The bar keeps the indentation of the first line, which the macro would take for its own.
+            let barred: String = middle.unwrap_or(&edited).lines().map(|line| format!("|{line}\n")).collect();
+            expected.assert_eq(&barred);
         }
         Err(error) => expected.assert_eq(&error.to_string()),
     }
@@ -25,32 +27,32 @@ fn numbers() {
         "  sites: { gcp: { replicas: 2 }, aws: { replicas: 1 } }       # a number\n",
         &[("gcp", 0), ("aws", 3)],
         expect![[r#"
-              sites: { gcp: { replicas: 0 }, aws: { replicas: 3 } }       # a number
+            |  sites: { gcp: { replicas: 0 }, aws: { replicas: 3 } }       # a number
         "#]],
     );
     check(
         "  sites:\n    gcp: { replicas: 2 } # home\n    # away\n    aws:\n      replicas: all   # everywhere\n",
         &[("aws", 2), ("gcp", 10)],
         expect![[r#"
-              sites:
-                gcp: { replicas: 10 } # home
-                # away
-                aws:
-                  replicas: 2   # everywhere
+            |  sites:
+            |    gcp: { replicas: 10 } # home
+            |    # away
+            |    aws:
+            |      replicas: 2   # everywhere
         "#]],
     );
     check(
         "  sites: { gcp: { replicas: \"all\", hostLabels: { disk: ssd } } }\n",
         &[("gcp", 1)],
         expect![[r#"
-              sites: { gcp: { replicas: 1, hostLabels: { disk: ssd } } }
+            |  sites: { gcp: { replicas: 1, hostLabels: { disk: ssd } } }
         "#]],
     );
     check(
         "  sites: {\"gcp\": {\"replicas\": 2}, 'aws': {'replicas': 1}}\n",
         &[("gcp", 1), ("aws", 0)],
         expect![[r#"
-              sites: {"gcp": {"replicas": 1}, 'aws': {'replicas': 0}}
+            |  sites: {"gcp": {"replicas": 1}, 'aws': {'replicas': 0}}
         "#]],
     );
 }
@@ -61,27 +63,27 @@ fn sites_without_replicas() {
         "  sites: { gcp: {}, aws: { hostLabels: { disk: ssd } } }\n",
         &[("gcp", 1), ("aws", 2)],
         expect![[r#"
-              sites: { gcp: { replicas: 1 }, aws: { hostLabels: { disk: ssd }, replicas: 2 } }
+            |  sites: { gcp: { replicas: 1 }, aws: { hostLabels: { disk: ssd }, replicas: 2 } }
         "#]],
     );
     check(
         "  sites:\n    gcp:   # home\n    aws: ~\n",
         &[("gcp", 1), ("aws", 2)],
         expect![[r#"
-              sites:
-                gcp: { replicas: 1 }   # home
-                aws: { replicas: 2 }
+            |  sites:
+            |    gcp: { replicas: 1 }   # home
+            |    aws: { replicas: 2 }
         "#]],
     );
     check(
         "  sites:\n    gcp:\n      hostLabels:\n        disk: ssd # fast\n",
         &[("gcp", 1)],
         expect![[r#"
-              sites:
-                gcp:
-                  hostLabels:
-                    disk: ssd # fast
-                  replicas: 1
+            |  sites:
+            |    gcp:
+            |      hostLabels:
+            |        disk: ssd # fast
+            |      replicas: 1
         "#]],
     );
 }
@@ -92,99 +94,99 @@ fn sites_that_are_missing() {
         "  sites: { gcp: { replicas: 2 } }\n",
         &[("aws", 1)],
         expect![[r#"
-              sites: { gcp: { replicas: 2 }, aws: { replicas: 1 } }
+            |  sites: { gcp: { replicas: 2 }, aws: { replicas: 1 } }
         "#]],
     );
     check(
         "  sites: { gcp: { replicas: 2 }, }\n",
         &[("aws", 1)],
         expect![[r#"
-              sites: { gcp: { replicas: 2 }, aws: { replicas: 1 }, }
+            |  sites: { gcp: { replicas: 2 }, aws: { replicas: 1 }, }
         "#]],
     );
     check(
         "  sites: {\n    gcp: { replicas: 2 }, # home\n  }\n",
         &[("aws", 1)],
         expect![[r#"
-              sites: {
-                gcp: { replicas: 2 }, aws: { replicas: 1 }, # home
-              }
+            |  sites: {
+            |    gcp: { replicas: 2 }, aws: { replicas: 1 }, # home
+            |  }
         "#]],
     );
     check(
         "  sites:\n    gcp: { replicas: 2 } # home\n",
         &[("aws", 1)],
         expect![[r#"
-              sites:
-                gcp: { replicas: 2 } # home
-                aws: { replicas: 1 }
+            |  sites:
+            |    gcp: { replicas: 2 } # home
+            |    aws: { replicas: 1 }
         "#]],
     );
     check(
         "  sites:\n    gcp:\n        replicas: 2 # home\n\n  # the rest\n",
         &[("aws", 1)],
         expect![[r#"
-              sites:
-                gcp:
-                    replicas: 2 # home
-                aws:
-                    replicas: 1
-
-              # the rest
+            |  sites:
+            |    gcp:
+            |        replicas: 2 # home
+            |    aws:
+            |        replicas: 1
+            |
+            |  # the rest
         "#]],
     );
     check(
         "  sites:\n    gcp:\n",
         &[("aws", 1)],
         expect![[r#"
-              sites:
-                gcp:
-                aws: { replicas: 1 }
+            |  sites:
+            |    gcp:
+            |    aws: { replicas: 1 }
         "#]],
     );
     check(
         "  sites: {}\n",
         &[("aws", 1), ("gcp", 0)],
         expect![[r#"
-              sites: { aws: { replicas: 1 }, gcp: { replicas: 0 } }
+            |  sites: { aws: { replicas: 1 }, gcp: { replicas: 0 } }
         "#]],
     );
     check(
         "  sites:\n",
         &[("aws", 1)],
         expect![[r#"
-              sites: { aws: { replicas: 1 } }
+            |  sites: { aws: { replicas: 1 } }
         "#]],
     );
     check(
         "",
         &[("aws", 1)],
         expect![[r#"
-        # a comment
-        apiVersion: dunlin.dev/v1alpha1
-        kind: WasmComponent # todo
-        metadata: { name: todo }
-        spec:
-          image: todo # é
-          http: { path:   / } # kept
-          sites: { aws: { replicas: 1 } }
-        ---
-        apiVersion: v1
-        kind: Secret
-    "#]],
+            |# a comment
+            |apiVersion: dunlin.dev/v1alpha1
+            |kind: WasmComponent # todo
+            |metadata: { name: todo }
+            |spec:
+            |  image: todo # é
+            |  http: { path:   / } # kept
+            |  sites: { aws: { replicas: 1 } }
+            |---
+            |apiVersion: v1
+            |kind: Secret
+        "#]],
     );
     check(
         "  sites: {\"gcp\": {\"replicas\": 2}}\n",
         &[("aws", 1)],
         expect![[r#"
-              sites: {"gcp": {"replicas": 2}, aws: { replicas: 1 }}
+            |  sites: {"gcp": {"replicas": 2}, aws: { replicas: 1 }}
         "#]],
     );
     check(
         "  sites: { gcp: { replicas: 2 } }\n",
         &[("no", 1)],
         expect![[r#"
-              sites: { gcp: { replicas: 2 }, "no": { replicas: 1 } }
+            |  sites: { gcp: { replicas: 2 }, "no": { replicas: 1 } }
         "#]],
     );
 }

@@ -152,6 +152,8 @@ impl Workload {
         match life.ends_within(REASON).await {
             Some(Fate::TimedOut) => HandleError::TimedOut,
             Some(Fate::Memory) => HandleError::Memory { limit: self.shared.limits.memory },
+            // A link that gave up at the deadline traps the guest in the same moment.
+            Some(Fate::Trapped(_)) if Instant::now() >= ticket.context.deadline => HandleError::TimedOut,
             Some(Fate::Trapped(reason)) => HandleError::Trapped(reason.clone()),
             Some(Fate::Done) | None => HandleError::NoAnswer,
         }

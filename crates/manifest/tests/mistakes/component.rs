@@ -136,10 +136,6 @@ fn fields() {
             t.yaml:7:22: spec.failover.after: "5s" (allowed: from 10s to 24h)
             t.yaml:7:31: spec.failover.to[0]: unknown site "gpc": did you mean "gcp"? (allowed: aws, gcp)
             t.yaml:8:3: spec.update: "update" is not in this version yet: leave it out
-            t.yaml:8:21: spec.update.canary: the field "weight" is missing: it takes a whole number from 1 to 99
-            t.yaml:8:21: spec.update.canary: the field "hold" is missing: it takes a time such as 5s, 500ms or 1m30s
-            t.yaml:8:23: spec.update.canary.percent: unknown field "percent" (allowed: abort, hold, weight)
-            t.yaml:8:35: spec.update.canary.for: unknown field "for" (allowed: abort, hold, weight)
         "#]],
     );
 }
