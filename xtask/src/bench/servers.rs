@@ -60,7 +60,7 @@ pub(crate) fn dunlin(program: &Path, wasm: &Path) -> Result<Server> {
 }
 
 const HELLO: &str = "apiVersion: dunlin.dev/v1alpha1\nkind: Lattice\nmetadata: { name: bench }\nspec: { sites: { a: {} } }\n---\n\
-    apiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: hello }\nspec:\n  image: example.com/hello:1\n  \
+    apiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: hello }\nspec:\n  image: example.com/hello:1\n  sites: { a: {} }\n  \
     http: { path: / }\n  maxConcurrency: 1000\n";
 
 /// `wasmtime serve` with the same component.
