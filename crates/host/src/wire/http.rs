@@ -128,9 +128,19 @@ pub(crate) fn decode_trailers(bytes: Bytes) -> Result<HeaderMap, HeadError> {
 }
 
 fn encode_headers(headers: &HeaderMap) -> Vec<Header> {
+    let named: Vec<&str> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    // What `Connection` names concerns that connection as well.
+    let of_connection =
+        |name: &str| HOP_BY_HOP.contains(&name) || named.iter().any(|other| other.eq_ignore_ascii_case(name));
     headers
         .iter()
-        .filter(|(name, _)| !HOP_BY_HOP.contains(&name.as_str()))
+        .filter(|(name, _)| !of_connection(name.as_str()))
         .map(|(name, value)| Header {
             name: name.as_str().to_owned(),
             value: Bytes::copy_from_slice(value.as_bytes()),
@@ -160,14 +170,17 @@ mod tests {
             .uri("http://example.com:8080/api/1?x=%20y")
             .header("x-a", "1")
             .header("x-a", "2")
-            .header("connection", "close")
+            .header("connection", "close, X-Private")
+            .header("x-private", "1")
             .body(())
             .unwrap()
             .into_parts();
         let arrived = decode_request(encode_request(&head)).unwrap();
         assert_eq!((arrived.method, arrived.uri), (head.method, head.uri));
         assert_eq!(arrived.headers.get_all("x-a").iter().count(), 2);
-        assert!(!arrived.headers.contains_key("connection"), "it belongs to one connection only");
+        for name in ["connection", "x-private"] {
+            assert!(!arrived.headers.contains_key(name), "{name} belongs to one connection only");
+        }
     }
 
     #[test]
