@@ -128,7 +128,7 @@ fn words(file: &str, text: &str, offences: &mut Vec<String>) {
     }
     let forbidden = [
         concat!("registry.npm", "js"),
-        concat!("proxy.golang", ".org"),
+        concat!("proxy.gol", "ang.org"),
         concat!("deb.debian", ".org"),
         concat!("static.crates", ".io"),
         concat!("/home", "/runner"),
