@@ -35,8 +35,7 @@ pub(crate) fn run_dist() -> Result<()> {
     let order = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
     run(Command::new("tar")
         .args(order)
-        .args(["-czf", &archive, &name])
-        .env("GZIP", "-n9")
+        .args(["--use-compress-program=gzip -n9", "-cf", &archive, &name])
         .current_dir(&dist))?;
     let mut sums = String::new();
     let output = Command::new("sha256sum").arg(&archive).current_dir(&dist).output();
