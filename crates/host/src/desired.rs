@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dunlin_manifest::{ConfigValue, Snapshot, WasmComponent};
-use dunlin_placement::{Demand, Desired, Replicas, SiteDemand};
+use dunlin_placement::{Demand, Desired, SiteDemand};
 use dunlin_source::SecretFiles;
 
 use crate::images::{Image, Images};
@@ -72,11 +72,8 @@ impl Resolver {
 
 fn demand(name: &str, spec: &WasmComponent, identity: String) -> Demand {
     let site = |(site, placement): (&String, &dunlin_manifest::SitePlacement)| {
-        let replicas = match placement.replicas {
-            dunlin_manifest::Replicas::All => Replicas::All,
-            dunlin_manifest::Replicas::Count(count) => Replicas::Count(count),
-        };
-        (site.clone(), SiteDemand { replicas, host_labels: placement.host_labels.clone() })
+        let host_labels = placement.host_labels.clone();
+        (site.clone(), SiteDemand { replicas: placement.replicas, host_labels })
     };
     Demand {
         component: name.to_owned(),
