@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["providers"]),
     ("agent", &["lattice", "manifest", "placement"]),
     ("host", &["agent", "lattice", "manifest", "placement", "providers", "runtime", "source"]),
+    ("testkit", &[]),
     ("cli", &["agent", "host", "lattice", "manifest", "placement", "providers", "source"]),
 ];
 

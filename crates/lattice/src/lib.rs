@@ -3,6 +3,7 @@
 mod bus;
 pub mod call;
 pub mod memory;
+pub mod permissions;
 pub mod presence;
 pub mod promises;
 pub mod router;

@@ -50,7 +50,7 @@ pub enum Announcement {
 }
 
 impl Announcement {
-    const fn token(self) -> &'static str {
+    pub(crate) const fn token(self) -> &'static str {
         match self {
             Self::Beat => "beat",
             Self::State => "state",
@@ -197,6 +197,25 @@ impl Subjects {
     pub fn parse_trace(&self, subject: &str) -> Option<(HostId, String)> {
         let [site, name, component] = self.tokens("trace", subject)?;
         Some((host(site, name)?, label(component)?))
+    }
+
+    /// Where a viewer asks all hosts to tell of their calls for a while: `{lattice}.watch.{viewer}`.
+    #[must_use]
+    pub fn watch(&self, viewer: &str) -> String {
+        format!("{}.watch.{viewer}", self.lattice)
+    }
+
+    /// The pattern of what all viewers ask.
+    #[must_use]
+    pub fn watches(&self) -> String {
+        self.watch("*")
+    }
+
+    /// Reads the subject of a viewer's request as its name; `None` if it is not one of this lattice.
+    #[must_use]
+    pub fn parse_watch(&self, subject: &str) -> Option<String> {
+        let [viewer] = self.tokens("watch", subject)?;
+        label(viewer)
     }
 
     /// The tokens after `{lattice}.{kind}.`, if there are exactly `N`.

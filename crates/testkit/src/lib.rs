@@ -1,0 +1,17 @@
+//! Real servers and bad networks for tests and benchmarks; nothing of it is part of what users run.
+//!
+//! Everything here panics when it cannot do what was asked: a test that cannot start its server has failed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod nats;
+mod process;
+mod proxy;
+mod redis;
+mod wait;
+
+pub use nats::{NatsServer, nats_server};
+pub use process::{Process, free_port};
+pub use proxy::Proxy;
+pub use redis::{RedisServer, redis_server};
+pub use wait::{eventually, eventually_async};
