@@ -7,6 +7,7 @@ pub mod permissions;
 pub mod presence;
 pub mod promises;
 pub mod router;
+mod spelling;
 pub mod stream;
 pub mod subjects;
 pub mod wire;
