@@ -3,6 +3,7 @@
 mod bus;
 pub mod call;
 pub mod memory;
+pub mod nats;
 pub mod permissions;
 pub mod presence;
 pub mod promises;
