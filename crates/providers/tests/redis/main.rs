@@ -1,0 +1,5 @@
+//! The store in Redis, against a real redis-server, bad networks, and a server that is not one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+mod conformance;
