@@ -18,7 +18,9 @@ impl Sites {
         let port = free_port();
         let hub = NatsServer::start(&format!("leafnodes {{ host: 127.0.0.1, port: {port} }}"));
         let leaf = || {
-            NatsServer::start(&format!("leafnodes {{ remotes: [{{ url: \"nats-leaf://127.0.0.1:{port}\" }}] }}"))
+            NatsServer::start(&format!(
+                "leafnodes {{ remotes: [{{ url: \"nats-leaf://127.0.0.1:{port}\" }}] }}"
+            ))
         };
         Self { gcp: leaf(), aws: leaf(), _hub: hub }
     }
