@@ -19,8 +19,10 @@ pub struct Tally {
     pub unknown: Vec<String>,
     /// What went wrong, in words, with the time since the start.
     pub failures: Vec<(Duration, String)>,
-    /// When requests succeeded, since the start.
-    pub successes: Vec<Duration>,
+    /// When requests succeeded, since the start, and at which of the addresses.
+    pub successes: Vec<(Duration, usize)>,
+    /// The longest that any request took, whatever became of it.
+    pub slowest: Duration,
 }
 
 /// Threads that send one request after the other until they are stopped.
@@ -37,13 +39,15 @@ impl Traffic {
     pub fn start(addresses: &[String]) -> Self {
         let (stop, tally) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Tally::default())));
         let begun = Instant::now();
+        let sites = addresses.len();
         let thread = |index: usize| {
             let (stop, tally) = (Arc::clone(&stop), Arc::clone(&tally));
             let url = format!("{}/api", addresses[index % addresses.len()]);
             std::thread::spawn(move || {
                 let mut number = 0;
                 while !stop.load(Ordering::Relaxed) {
-                    one(&url, &format!("{index}-{number}"), number % 2 == 0, begun, &tally);
+                    let title = format!("{index}-{number}");
+                    one(&url, &title, number % 2 == 0, index % sites, begun, &tally);
                     number += 1;
                 }
             })
@@ -62,7 +66,18 @@ impl Traffic {
     pub fn first_success_after(&self, since: Instant) -> Option<Duration> {
         let since = since - self.begun;
         let tally = self.tally.lock().unwrap();
-        tally.successes.iter().find(|time| **time > since).map(|time| *time - since)
+        tally.successes.iter().find(|(time, _)| *time > since).map(|(time, _)| *time - since)
+    }
+
+    /// How long after `since` a request had succeeded at every address, if it has.
+    pub fn success_everywhere_after(&self, since: Instant, addresses: usize) -> Option<Duration> {
+        let since = since - self.begun;
+        let tally = self.tally.lock().unwrap();
+        let first = |address| {
+            let found = tally.successes.iter().find(|(time, at)| *time > since && *at == address);
+            found.map(|(time, _)| *time - since)
+        };
+        (0..addresses).map(first).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// Stops and gives the outcomes.
@@ -73,13 +88,15 @@ impl Traffic {
     }
 }
 
-fn one(url: &str, title: &str, write: bool, begun: Instant, tally: &Mutex<Tally>) {
+fn one(url: &str, title: &str, write: bool, address: usize, begun: Instant, tally: &Mutex<Tally>) {
+    let sent = Instant::now();
     let outcome = if write { post(url, &format!(r#"{{"title":"{title}"}}"#)) } else { get(url) };
     let mut tally = tally.lock().unwrap();
+    tally.slowest = tally.slowest.max(sent.elapsed());
     match outcome {
         Ok(answer) if answer.status == if write { 201 } else { 200 } => {
             tally.well += 1;
-            tally.successes.push(begun.elapsed());
+            tally.successes.push((begun.elapsed(), address));
             if write {
                 tally.acknowledged.push(title.to_owned());
             }

@@ -99,6 +99,16 @@ impl World {
         format!("http://{}", site[1].as_str().unwrap())
     }
 
+    /// The processes of a `--real` world, by the name of the host or server.
+    pub fn processes(&self) -> std::collections::BTreeMap<String, u64> {
+        let announced = self.announced().unwrap();
+        let processes = announced["processes"].as_array().unwrap().clone();
+        processes
+            .iter()
+            .map(|entry| (entry[0].as_str().unwrap().to_owned(), entry[1].as_u64().unwrap()))
+            .collect()
+    }
+
     /// Where a host's admin port is.
     pub fn admin(&self, host: &str) -> String {
         let announced = self.announced().unwrap();
