@@ -50,6 +50,8 @@ impl World {
             command.arg("--wasm").arg(format!("{component}={}", guest(name).display()));
         }
         command.env("XDG_RUNTIME_DIR", folder.path()).env("TMPDIR", folder.path());
+        command.env("DUNLIN_NATS_SERVER", dunlin_testkit::nats_server());
+        command.env("DUNLIN_REDIS_SERVER", dunlin_testkit::redis_server());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let printed = Arc::new(Mutex::new(Vec::new()));
         let (lines, output) = (Arc::clone(&printed), child.stdout.take().unwrap());
