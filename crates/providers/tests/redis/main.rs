@@ -3,3 +3,9 @@
 
 mod common;
 mod conformance;
+mod fake;
+mod frozen;
+mod listing;
+mod once;
+mod outages;
+mod secured;
