@@ -3,6 +3,7 @@
 
 mod common;
 mod conformance;
+mod counting;
 mod fake;
 mod frozen;
 mod listing;
