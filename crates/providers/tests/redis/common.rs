@@ -1,11 +1,13 @@
 //! What the tests of the Redis store share.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_providers::keyvalue::redis::{RedisSettings, RedisState};
 use dunlin_providers::keyvalue::{Context, RedisStore};
+use dunlin_testkit::RedisServer;
 use tokio::time::{Instant, timeout};
 
 /// The longest that anything here should take.
@@ -30,4 +32,13 @@ pub(crate) async fn connect(settings: RedisSettings) -> Arc<RedisStore> {
     assert!(ready.is_ok(), "no connection: {:?}", store.trouble());
     assert_eq!((store.state(), store.trouble()), (RedisState::Ready, None));
     store
+}
+
+/// Says something to a server, as an administrator would.
+pub(crate) fn say(server: &RedisServer, words: &[&str]) -> String {
+    let mut command = Command::new("redis-cli");
+    command.args(["-p", &server.address().port().to_string(), "--no-auth-warning"]).args(words);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }

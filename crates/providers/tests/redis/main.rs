@@ -3,3 +3,10 @@
 
 mod common;
 mod conformance;
+mod counting;
+mod fake;
+mod frozen;
+mod listing;
+mod once;
+mod outages;
+mod secured;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -47,27 +47,28 @@ impl Endpoint {
 
     /// Opens a connection; an error says in words why there is none, and shows no secret.
     pub(super) async fn open(&self) -> Result<(Pipe, Greeting), String> {
-        let result = match timeout(OPEN_TIME, self.try_open()).await {
-            Ok(result) => result,
-            Err(_) => Err(format!("no answer within {} s", OPEN_TIME.as_secs())),
-        };
-        result.map_err(|reason| format!("cannot use Redis at {}: {reason}", self.address))
+        let opened = self.try_open(Instant::now() + OPEN_TIME).await;
+        opened.map_err(|reason| format!("cannot use Redis at {}: {reason}", self.address))
     }
 
-    async fn try_open(&self) -> Result<(Pipe, Greeting), String> {
+    async fn try_open(&self, deadline: Instant) -> Result<(Pipe, Greeting), String> {
         let (host, port) = (self.address.host.as_str(), self.address.port);
+        let silent = |what: &str| format!("{what} within {} s", OPEN_TIME.as_secs());
         let words = |error: io::Error| error.to_string();
-        let tcp = TcpStream::connect((host, port)).await.map_err(words)?;
+        let tcp = timeout_at(deadline, TcpStream::connect((host, port))).await;
+        let tcp = tcp.map_err(|_| silent("no connection"))?.map_err(words)?;
         tcp.set_nodelay(true).map_err(words)?;
         let mut stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(tcp),
             Some((connector, name)) => {
-                let tls = connector.connect(name.clone(), tcp).await;
+                let tls = timeout_at(deadline, connector.connect(name.clone(), tcp)).await;
+                let tls = tls.map_err(|_| silent("it does not speak TLS at this port, or not"))?;
                 Box::new(tls.map_err(|error| format!("TLS: {error}"))?)
             }
         };
         let mut decoder = Decoder::default();
-        let greeting = greet(stream.as_mut(), &mut decoder, &self.login).await?;
+        let greeting = timeout_at(deadline, greet(stream.as_mut(), &mut decoder, &self.login)).await;
+        let greeting = greeting.map_err(|_| silent("no answer"))??;
         Ok((Pipe::new(stream, decoder), greeting))
     }
 }

@@ -13,11 +13,17 @@ use super::driver::Driver;
 use super::endpoint::Endpoint;
 use crate::keyvalue::Error;
 
-/// Least and most time between two attempts.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Least time between two attempts; less than an operation waits for a connection that was just lost.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// The time between two attempts is random, at most this at first and twice as much each time.
+const FIRST: Duration = Duration::from_millis(100);
+
+/// Most time between two attempts.
+const MOST: Duration = Duration::from_secs(2);
 
 /// A connection that lived this long was a good one.
-const GOOD: Duration = Duration::from_secs(5);
+const GOOD: Duration = Duration::from_secs(1);
 
 /// How it stands with the connection.
 #[derive(Debug, Clone)]
@@ -42,7 +48,7 @@ pub(super) enum Phase {
 /// Tries for ever. Connections end with this future.
 pub(super) async fn keep(endpoint: Endpoint, phase: Arc<watch::Sender<Phase>>) {
     let mut drivers = JoinSet::new();
-    let mut pause = PAUSE.0;
+    let mut pause = FIRST;
     let mut known: Option<String> = None;
     loop {
         let (trouble, hopeful) = match endpoint.open().await {
@@ -57,7 +63,7 @@ pub(super) async fn keep(endpoint: Endpoint, phase: Arc<watch::Sender<Phase>>) {
                 phase.send_replace(Phase::Ready { connection: Arc::clone(&connection), notice });
                 let end = connection.ended().await;
                 if began.elapsed() >= GOOD {
-                    pause = PAUSE.0;
+                    pause = FIRST;
                 }
                 let reason = end.as_ref().map_or("the connection ended", |end| end.reason.as_str());
                 let reason = format!("cannot use Redis at {}: {reason}", endpoint.address);
@@ -72,9 +78,9 @@ pub(super) async fn keep(endpoint: Endpoint, phase: Arc<watch::Sender<Phase>>) {
         phase.send_replace(Phase::Connecting { trouble: Some(trouble), hopeful });
         // Those that are done.
         while drivers.try_join_next().is_some() {}
-        let some = rand::rng().random_range(PAUSE.0..=pause);
+        let some = rand::rng().random_range(LEAST..=pause);
         sleep(some).await;
-        pause = (pause * 2).min(PAUSE.1);
+        pause = (pause * 2).min(MOST);
     }
 }
 

@@ -60,6 +60,10 @@ impl<'a> Refusal<'a> {
         match (self.code, self.words()) {
             ("LATE", _) => Error::NotExecuted("the deadline passed before Redis began".into()),
             ("NOPERM", _) => Error::AccessDenied(format!("Redis: {}", self.text)),
+            // The same, where a script met it.
+            ("ERR", _) if self.text.starts_with("The user executing the script") => {
+                Error::AccessDenied(format!("Redis: {}", self.text))
+            }
             ("LONG", _) => Error::Other(too_long(self.text)),
             ("LARGE", _) => Error::Other(format!(
                 "the batch is too large: at most {BATCH_BYTES} bytes are allowed; ask for fewer keys at once"
@@ -108,6 +112,8 @@ mod tests {
     fn says_whose_fault_it_is() {
         let error = Refusal::new("NOPERM this user has no permissions to run the 'evalsha' command").error();
         assert!(matches!(&error, Error::AccessDenied(reason) if reason.contains("evalsha")), "{error}");
+        let said = "ERR The user executing the script can't run this command or subcommand";
+        assert!(matches!(Refusal::new(said).error(), Error::AccessDenied(_)));
         for said in [
             "WRONGTYPE Operation against a key holding the wrong kind of value",
             "ERR value is not an integer or out of range",
