@@ -3,6 +3,7 @@
 mod addresses;
 mod client;
 mod control;
+mod credentials;
 mod dev;
 mod discovery;
 mod edit;
@@ -42,6 +43,8 @@ enum Command {
     Status(status::Options),
     /// Shows what components log, from all sites.
     Logs(logs::Options),
+    /// Makes and explains who may speak on the lattice.
+    Credentials(credentials::Options),
     /// What the `nats` command needs to look at the bus.
     Nats(nats::Options),
     /// Edits the manifest that says where a component runs.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
             Command::Host(options) => host::run(options).await,
             Command::Status(options) => status::run(options).await,
             Command::Logs(options) => logs::run(options).await,
+            Command::Credentials(options) => credentials::run(&options),
             Command::Nats(options) => nats::run(&options),
             Command::Move(options) => edit::run(&options),
             Command::Kill(options) => control::kill(&options).await,
