@@ -74,9 +74,13 @@ async fn each_missing_permission_is_named() {
         let mut some = all.clone();
         let missing = some.publish.remove(lacking);
         let server = server_for(&some);
-        let denied = bus_at(&url(&server)).probe(&all).await.unwrap();
+        let bus = bus_at(&url(&server));
+        let denied = bus.probe(&all).await.unwrap();
         let [denied] = &denied[..] else { panic!("{missing}: {denied:?}") };
         assert_eq!((denied.what, &denied.subject), (Deed::Publish, &missing));
+        assert!(bus.trouble().unwrap().contains(&missing), "{:?}", bus.trouble());
+        bus.probe(&some).await.unwrap();
+        assert_eq!(bus.trouble(), None, "what is not asked for any more is no trouble");
         assert!(denied.to_string().contains(&format!("may not publish to {missing}: ")), "{denied}");
     }
     for lacking in 0..all.subscribe.len() {
