@@ -4,6 +4,7 @@
 mod bad_input;
 mod everyday;
 mod faults;
+mod host;
 mod http;
 mod moves;
 mod real;

@@ -120,6 +120,15 @@ impl World {
         format!("http://{}", found[1].as_str().unwrap())
     }
 
+    /// Where a host's own ingress is.
+    pub fn http(&self, host: &str) -> String {
+        let announced = self.announced().unwrap();
+        let hosts = announced["hosts"].as_array().unwrap().clone();
+        let found =
+            hosts.iter().find(|entry| entry[0]["host"] == host).unwrap_or_else(|| panic!("no host {host}"));
+        format!("http://{}", found[2].as_str().unwrap())
+    }
+
     /// Runs another command of `dunlin` against this one.
     pub fn dunlin(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
