@@ -9,6 +9,7 @@ pub mod promises;
 pub mod router;
 pub mod stream;
 pub mod subjects;
+pub mod trace_context;
 pub mod wire;
 
 pub use bus::{Bus, BusError, Connection, ConnectionState, Message, Subscription};
@@ -18,3 +19,4 @@ pub use call::{
 };
 pub use router::{Executed, Place, Safety};
 pub use stream::{Body, BodyBroken, BodySender, BodyStream, Piece};
+pub use trace_context::TraceContext;
