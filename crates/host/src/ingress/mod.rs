@@ -161,7 +161,8 @@ where
 {
     let traceparent =
         request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut response = workload.handle(request, RequestContext { deadline, traceparent }).await?;
+    let mut response =
+        workload.handle(request, RequestContext { deadline, traceparent, tracestate: None }).await?;
     response.headers_mut().insert(SERVED_BY, shared.served_by.clone());
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
