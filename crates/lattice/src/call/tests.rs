@@ -6,3 +6,4 @@ mod hostile;
 mod once;
 mod routing;
 mod streams;
+mod told;
