@@ -14,11 +14,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("placement", &["manifest"]),
     ("source", &["manifest"]),
     ("lattice", &["manifest"]),
+    ("credentials", &["lattice", "manifest"]),
     ("runtime", &["providers"]),
     ("agent", &["lattice", "manifest", "placement"]),
     ("host", &["agent", "lattice", "manifest", "placement", "providers", "runtime", "source"]),
     ("testkit", &[]),
-    ("cli", &["agent", "host", "lattice", "manifest", "placement", "providers", "source"]),
+    ("cli", &["agent", "credentials", "host", "lattice", "manifest", "placement", "providers", "source"]),
 ];
 
 /// The one file that may load machine code that was not just compiled.

@@ -95,7 +95,10 @@ fn application(tally: &mut Tally) -> Result<()> {
 
 fn rust(tally: &mut Tally) -> Result<()> {
     let mut test = cargo();
-    test.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("DUNLIN_GUESTS", guests::folder());
+    test.args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .env("DUNLIN_GUESTS", guests::folder())
+        .env("DUNLIN_NATS_SERVER", tools::nats_server()?)
+        .env("DUNLIN_REDIS_SERVER", tools::redis_server()?);
     counted(tally, &mut test)
 }
 

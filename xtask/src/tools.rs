@@ -1,10 +1,11 @@
 //! Tools that the checks need, installed where a package manager is there, named plainly where not.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use crate::shell::{cargo, is_there, run, say};
+use crate::shell::{cargo, is_there, root, run, say, target};
 
 /// Makes sure that `cargo deny` can be called.
 pub(crate) fn cargo_deny() -> Result<()> {
@@ -38,9 +39,45 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     install(&mut Command::new("apt-get"))
 }
 
+/// The nats-server that tests and demo start: the one that `DUNLIN_NATS_SERVER` names, the path's, or one that is
+/// installed here, from its Go module where Go is there, else from the distribution's package.
+pub(crate) fn nats_server() -> Result<PathBuf> {
+    const MODULE: &str = "github.com/nats-io/nats-server/v2@v2.14.9";
+    if let Some(named) = std::env::var_os("DUNLIN_NATS_SERVER") {
+        return Ok(named.into());
+    }
+    let folder = target().join("tools/bin");
+    let installed = folder.join("nats-server");
+    if let Some(found) = on_path("nats-server").or_else(|| installed.is_file().then(|| installed.clone())) {
+        return Ok(found);
+    }
+    if is_there("go") {
+        say("installing nats-server with go");
+        run(Command::new("go").args(["install", MODULE]).env("GOBIN", &folder).current_dir(root()))?;
+        return Ok(installed);
+    }
+    debian("nats-server", "nats-server")?;
+    on_path("nats-server").context("nats-server was installed, but is not on the path")
+}
+
+/// The redis-server that tests and demo start: the one that `DUNLIN_REDIS_SERVER` names, the path's, or the
+/// distribution's package, installed here.
+pub(crate) fn redis_server() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("DUNLIN_REDIS_SERVER") {
+        return Ok(named.into());
+    }
+    debian("redis-server", "redis-server")?;
+    on_path("redis-server").context("redis-server was installed, but is not on the path")
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
 fn cargo_bin(program: &str) -> bool {
     std::env::var_os("CARGO_HOME")
-        .map(std::path::PathBuf::from)
+        .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| std::path::Path::new(&home).join(".cargo")))
         .is_some_and(|home| home.join("bin").join(program).is_file())
 }

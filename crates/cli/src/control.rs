@@ -45,6 +45,22 @@ pub(crate) async fn revive(options: &Options) -> Result<ExitCode> {
     order("revive", options).await
 }
 
+/// Stops it where it stands.
+///
+/// # Errors
+/// As [`kill`]; and hosts of a `dunlin dev` without `--real` cannot be frozen.
+pub(crate) async fn freeze(options: &Options) -> Result<ExitCode> {
+    order("freeze", options).await
+}
+
+/// Lets it go on.
+///
+/// # Errors
+/// As [`freeze`].
+pub(crate) async fn thaw(options: &Options) -> Result<ExitCode> {
+    order("thaw", options).await
+}
+
 async fn order(verb: &str, options: &Options) -> Result<ExitCode> {
     let running = discovery::find(options.process)?;
     let answer =

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use dunlin_manifest::HostId;
 use serde::{Deserialize, Serialize};
 
+use crate::dev::ForViewer;
+
 /// What a running `dunlin dev` says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Running {
@@ -23,6 +25,12 @@ pub(crate) struct Running {
     pub(crate) sites: Vec<(String, SocketAddr)>,
     /// Each running host with the addresses of its admin port and of its ingress.
     pub(crate) hosts: Vec<(HostId, SocketAddr, SocketAddr)>,
+    /// Each process that runs, by the name of the host or server; none where all is in one process.
+    #[serde(default)]
+    pub(crate) processes: Vec<(String, u32)>,
+    /// What somebody who looks on needs to connect to NATS, by site; none where the bus is in one process.
+    #[serde(default)]
+    pub(crate) viewers: Vec<(String, ForViewer)>,
 }
 
 /// The file of a running `dunlin dev`; removed when dropped.

@@ -114,7 +114,7 @@ fn time_of_day(microseconds: u64) -> String {
 }
 
 /// Reads one host's log, one JSON object a line, until it ends. A host that does not answer has nothing to tell.
-async fn read(address: SocketAddr, follow: bool, sender: mpsc::Sender<Entry>) {
+pub(crate) async fn read(address: SocketAddr, follow: bool, sender: mpsc::Sender<Entry>) {
     let path = if follow { "/v1/logs?follow=true" } else { "/v1/logs" };
     let Ok(mut body) = client::stream(address, path).await else { return };
     let mut buffer = BytesMut::new();

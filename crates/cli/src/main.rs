@@ -1,11 +1,15 @@
 //! The `dunlin` command.
 
+mod addresses;
 mod client;
 mod control;
 mod dev;
 mod discovery;
 mod edit;
+mod host;
 mod logs;
+mod nats;
+mod parent;
 mod printer;
 mod status;
 mod validate;
@@ -32,25 +36,39 @@ struct Arguments {
 enum Command {
     /// Runs sites and hosts on this machine and follows a directory of manifests.
     Dev(dev::Options),
+    /// Runs one host: the process that a cluster runs.
+    Host(host::Options),
     /// Shows sites, hosts, components, providers, links and conditions.
     Status(status::Options),
     /// Shows what components log, from all sites.
     Logs(logs::Options),
+    /// What the `nats` command needs to look at the bus.
+    Nats(nats::Options),
     /// Edits the manifest that says where a component runs.
     Move(edit::Options),
     /// Stops a site or a host of `dunlin dev` at once, as a power cut would.
     Kill(control::Options),
     /// Starts a site or a host of `dunlin dev` again.
     Revive(control::Options),
+    /// Freezes a site, a host or a server of `dunlin dev --real` where it stands.
+    Freeze(control::Options),
+    /// Lets it go on.
+    Thaw(control::Options),
     /// Checks manifests and reports every mistake with its place.
     Validate(validate::Options),
     /// Prints the JSON Schema of the manifests, for editors.
     Schema,
+    /// Becomes another program that ends with the one that started this.
+    #[command(hide = true)]
+    WithParent(parent::Options),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    printer::log_to_stderr();
+    // A host logs as its settings say, which are read first.
+    if !matches!(arguments.command, Command::Host(_)) {
+        printer::log_to_stderr();
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return printer::failure(&anyhow::Error::from(error).context("cannot start threads")),
@@ -58,12 +76,17 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match arguments.command {
             Command::Dev(options) => dev::run(options).await,
+            Command::Host(options) => host::run(options).await,
             Command::Status(options) => status::run(options).await,
             Command::Logs(options) => logs::run(options).await,
+            Command::Nats(options) => nats::run(&options),
             Command::Move(options) => edit::run(&options),
             Command::Kill(options) => control::kill(&options).await,
             Command::Revive(options) => control::revive(&options).await,
+            Command::Freeze(options) => control::freeze(&options).await,
+            Command::Thaw(options) => control::thaw(&options).await,
             Command::Validate(options) => validate::run(&options),
+            Command::WithParent(options) => parent::become_program(&options),
             Command::Schema => printer::json(&dunlin_manifest::json_schema()),
         }
     });

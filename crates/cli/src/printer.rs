@@ -36,7 +36,31 @@ pub(crate) fn log_to_stderr() {
     let chosen = tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG");
     let filter = chosen
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,dunlin_host=warn,dunlin_agent=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+}
+
+/// As [`log_to_stderr`] for `dunlin host`, which says more by itself: what `filter` names, as text or as JSON.
+///
+/// # Errors
+/// A filter or format that is none.
+pub(crate) fn log_as_told(filter: &str, format: &str) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .map_err(|error| WrongInput(format!("log: found {filter:?}: {error}")))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    match format {
+        "text" => log.init(),
+        "json" => log.json().init(),
+        other => return Err(WrongInput(format!("log-format: found {other:?}; expected text or json")).into()),
+    }
+    Ok(())
 }
 
 /// Text in a style; the stream drops the style where it is no terminal.

@@ -199,6 +199,7 @@ mod tests {
             lattice: "todo".into(),
             seen_by: "aws/aws-1".into(),
             revision: "dir-1".into(),
+            own: Default::default(),
             sites: sites.into(),
             components: [("todo".to_owned(), todo)].into(),
             providers: [("redis".to_owned(), dunlin_host::status::ProviderStatus::default())].into(),

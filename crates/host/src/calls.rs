@@ -34,12 +34,15 @@ impl Calls {
         lattice: &str,
         bus: &dyn Bus,
         made: IntCounterVec,
+        connections: usize,
     ) -> Result<Self, HostError> {
         let subjects = Subjects::new(lattice).ok_or_else(|| HostError::LatticeName(lattice.to_owned()))?;
-        let calling = bus.connect("calls").await?;
+        let mut calling = Vec::new();
+        for number in 1..=connections.max(1) {
+            calling.push(bus.connect(&format!("calls-{number}")).await?);
+        }
         let serving = bus.connect("serving").await?;
-        let client =
-            CallClient::start(vec![calling], subjects.clone(), id.clone(), CallSettings::default()).await;
+        let client = CallClient::start(calling, subjects.clone(), id.clone(), CallSettings::default()).await;
         Ok(Self { id: id.clone(), subjects, client, serving, made })
     }
 

@@ -1,7 +1,7 @@
 //! What a host is told when it starts. Everything else it reads from its source.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,12 +35,41 @@ pub struct HostConfig {
     pub memory: u64,
     /// Share of slots relative to other hosts.
     pub weight: u32,
+    /// Where providers are reached instead of at the `url` that their manifests give for this site (development).
+    pub provider_urls: BTreeMap<String, String>,
+    /// Connections to the bus that calls leave on; more than one where one core is the limit.
+    pub call_connections: usize,
     /// Whether an embedded store stands in for providers that this version cannot open yet (development).
     pub stand_ins: bool,
     /// Whether this host holds the data of embedded and memory stores whose manifest names no host. One host of a site.
     pub first: bool,
-    /// How long a drain may take.
-    pub grace: Duration,
     /// How long a leaving host still accepts, until whoever spreads the load has noticed.
     pub linger: Duration,
+}
+
+impl HostConfig {
+    /// The settings of a host of which nothing more is said: loopback, free ports, no secrets, all of 4 GiB for
+    /// components, and times as for a host behind a load balancer.
+    #[must_use]
+    pub fn new(id: HostId, lattice: String, state: PathBuf, engine: Engine, images: Images) -> Self {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            id,
+            lattice,
+            listen: loopback,
+            admin: loopback,
+            state,
+            secrets: None,
+            images,
+            engine,
+            labels: BTreeMap::new(),
+            memory: 4 << 30,
+            weight: 100,
+            provider_urls: BTreeMap::new(),
+            call_connections: 1,
+            stand_ins: false,
+            first: false,
+            linger: Duration::from_secs(5),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dunlin_agent::{HostFacts, LatticeView};
+use dunlin_lattice::Bus;
 use dunlin_manifest::Snapshot;
 use dunlin_placement::Desired;
 use dunlin_source::{LastGood, State};
@@ -25,6 +26,8 @@ pub(crate) struct Source {
     pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
     pub(crate) desired: watch::Sender<Option<Desired>>,
     pub(crate) facts: watch::Sender<HostFacts>,
+    /// Asked for what is wrong with it.
+    pub(crate) bus: Arc<dyn Bus>,
 }
 
 /// How often the picture of the lattice is looked at for something new.
@@ -58,6 +61,11 @@ impl Source {
         let mut conditions: Vec<Condition> = shared.stores.troubles().to_vec();
         conditions.extend(shared.not_ready.conditions(&shared.id));
         conditions.extend(source_conditions(state));
+        conditions.extend(self.bus.trouble().map(|trouble| Condition {
+            object: String::new(),
+            reason: "Bus".into(),
+            message: format!("{}: {trouble}", shared.id),
+        }));
         let details = serde_json::to_value(&conditions).unwrap_or_default();
         let facts = HostFacts { providers: shared.stores.names(), details };
         self.facts.send_if_modified(|now| {

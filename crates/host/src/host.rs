@@ -89,14 +89,22 @@ impl Host {
         let (desired_sender, desired) = watch::channel(None);
         let (facts_sender, facts) = watch::channel(HostFacts::default());
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
-        let stores = Arc::new(Stores::new(
+        let stores = Stores::new(
             config.id.clone(),
             config.state.join("stores"),
             config.first,
-            config.stand_ins,
-        ));
+            config.secrets.clone().map(SecretFiles::new),
+        );
+        let stores = Arc::new(stores.in_development(config.provider_urls.clone(), config.stand_ins));
         let calls = Arc::new(
-            Calls::connect(&config.id, &config.lattice, bus.as_ref(), metrics.calls_made.clone()).await?,
+            Calls::connect(
+                &config.id,
+                &config.lattice,
+                bus.as_ref(),
+                metrics.calls_made.clone(),
+                config.call_connections,
+            )
+            .await?,
         );
         let links = Arc::new(Links::new(Arc::clone(&calls), Arc::clone(&stores), Arc::clone(&directory)));
 
@@ -145,6 +153,7 @@ impl Host {
             snapshot: snapshot_sender,
             desired: desired_sender,
             facts: facts_sender,
+            bus: Arc::clone(&bus),
         };
         let tasks = vec![
             spawn(following.run(Arc::clone(&shared))),

@@ -1,13 +1,15 @@
 //! What the lattice asks of a message bus: subjects with wildcards, at most once, in order per connection.
 //!
-//! NATS core has exactly these semantics, and the in-process network ([`crate::memory`]) copies them, so that
-//! everything above runs unchanged on either.
+//! NATS core ([`crate::nats`]) has exactly these semantics, and the in-process network ([`crate::memory`]) copies
+//! them, so that everything above runs unchanged on either.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+
+use crate::nats::Relay;
 
 /// One connection to a bus. Messages published on one connection arrive in order at each subscriber;
 /// nothing is promised between connections. Cheap to clone behind an [`Arc`]; dropping the last clone closes it
@@ -47,6 +49,11 @@ pub trait Bus: Send + Sync + 'static {
     /// # Errors
     /// [`BusError::Disconnected`] or [`BusError::Refused`].
     async fn connect(&self, purpose: &str) -> Result<Arc<dyn Connection>, BusError>;
+
+    /// What is wrong with the bus now, in words for whoever runs this host; `None` while all is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A message as it arrived.
@@ -74,7 +81,13 @@ pub struct ConnectionState {
 /// Messages of one subscription, at most the queue's length waiting; the bus drops what does not fit and counts it.
 #[derive(Debug)]
 pub struct Subscription {
-    messages: mpsc::Receiver<Message>,
+    messages: Messages,
+}
+
+#[derive(Debug)]
+enum Messages {
+    Queue(mpsc::Receiver<Message>),
+    Relay(Relay),
 }
 
 impl Subscription {
@@ -84,12 +97,20 @@ impl Subscription {
     /// Wraps the receiving end that a bus implementation feeds.
     #[must_use]
     pub fn new(messages: mpsc::Receiver<Message>) -> Self {
-        Self { messages }
+        Self { messages: Messages::Queue(messages) }
     }
 
-    /// The next message; `None` once the connection is closed.
+    /// One that takes its messages straight from the client's own queue.
+    pub(crate) fn relay(relay: Relay) -> Self {
+        Self { messages: Messages::Relay(relay) }
+    }
+
+    /// The next message; `None` once the connection is closed. Nothing is lost when the wait is given up.
     pub async fn next(&mut self) -> Option<Message> {
-        self.messages.recv().await
+        match &mut self.messages {
+            Messages::Queue(messages) => messages.recv().await,
+            Messages::Relay(messages) => messages.next().await,
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 mod bus;
 pub mod call;
 pub mod memory;
+pub mod nats;
 pub mod permissions;
 pub mod presence;
 pub mod promises;
 pub mod router;
+mod spelling;
 pub mod stream;
 pub mod subjects;
 pub mod trace_context;

@@ -49,17 +49,23 @@ impl Permissions {
     }
 
     /// Of a site's leaf at the hub: whatever its hosts and viewers may, for any of them, and nothing for other sites.
+    ///
+    /// The hub tells a leaf of a subscription elsewhere (`todo.call.gcp.gcp-1.*.*.*.*`) only if the leaf may publish
+    /// to some of it, and without being told the leaf sends nothing and answers "no responders". Of two patterns
+    /// that merely overlap, nats-server (2.14) sees that only if what the leaf may publish ends in `>`
+    /// (<https://github.com/nats-io/nats-server/issues/4832>). So these do, where a host's end in `*`: that adds
+    /// subjects with more tokens, which nobody listens to or would understand.
     #[must_use]
     pub fn site(subjects: &Subjects, site: &str) -> Self {
         let lattice = subjects.lattice();
         let mut publish: Vec<String> =
-            ANNOUNCEMENTS.map(|kind| format!("{lattice}.presence.{}.{site}.*", kind.token())).into();
+            ANNOUNCEMENTS.map(|kind| format!("{lattice}.presence.{}.{site}.>", kind.token())).into();
         publish.extend([
-            format!("{lattice}.presence.ask.*.*.{site}.*"),
-            format!("{lattice}.promise.*.*.{site}.*"),
-            format!("{lattice}.call.*.*.{site}.*.*.*"),
+            format!("{lattice}.presence.ask.*.*.{site}.>"),
+            format!("{lattice}.promise.*.*.{site}.>"),
+            format!("{lattice}.call.*.*.{site}.>"),
             format!("{lattice}.reply.*.*.*.*"),
-            format!("{lattice}.trace.{site}.*.*"),
+            format!("{lattice}.trace.{site}.>"),
             subjects.watches(),
         ]);
         let subscribe = vec![

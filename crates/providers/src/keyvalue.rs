@@ -10,9 +10,11 @@ pub mod embedded;
 pub mod limits;
 pub mod memory;
 mod operation;
+pub mod redis;
 
 pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
+pub use redis::RedisStore;
 
 /// What every operation carries besides its arguments.
 #[derive(Debug, Clone)]

@@ -1,5 +1,4 @@
-//! What links lead to: key-value stores, configuration, logging.
+//! What links lead to: key-value stores and logs.
 
-pub mod config;
 pub mod keyvalue;
 pub mod logging;

@@ -1,12 +1,15 @@
-//! Random operations: both local stores answer as a map would, and the one on disk still does when it was reopened.
+//! Random operations: all stores answer as a map would, and the one on disk still does when it was reopened.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dunlin_providers::keyvalue::embedded::Options;
-use dunlin_providers::keyvalue::{Context, EmbeddedStore, Error, KeyValue, MemoryStore, Swap};
+use dunlin_providers::keyvalue::redis::RedisSettings;
+use dunlin_providers::keyvalue::{Context, EmbeddedStore, Error, KeyValue, MemoryStore, RedisStore, Swap};
+use dunlin_testkit::RedisServer;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::time::Instant;
@@ -161,6 +164,14 @@ async fn run(store: &dyn KeyValue, bucket: &str, operation: &Operation) -> Answe
 #[test]
 fn stores_answer_as_a_map_would() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = RedisServer::start(&[]);
+    let settings = RedisSettings { url: format!("redis://{}", server.address()), ..RedisSettings::default() };
+    let redis = runtime.block_on(async {
+        let store = RedisStore::new(settings).unwrap();
+        store.ready().await;
+        store
+    });
+    let case = Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 32, failure_persistence: None, ..Config::default() });
     let check = |operations: Vec<(String, Operation)>| {
         runtime.block_on(async {
@@ -169,6 +180,8 @@ fn stores_answer_as_a_map_would() {
             let open = || EmbeddedStore::open(&path, Options::default());
             let (memory, mut disk) = (MemoryStore::default(), open().await.unwrap());
             let mut rows = BTreeMap::new();
+            // One server for all: each case has buckets of its own.
+            case.set(case.get() + 1);
             for (bucket, operation) in &operations {
                 if matches!(operation, Operation::Reopen) {
                     disk.close().await;
@@ -177,6 +190,8 @@ fn stores_answer_as_a_map_would() {
                 let expected = model(&mut rows, bucket, operation);
                 prop_assert_eq!(&run(&memory, bucket, operation).await, &expected, "memory: {:?}", operation);
                 prop_assert_eq!(&run(&disk, bucket, operation).await, &expected, "disk: {:?}", operation);
+                let bucket = format!("{bucket}:{}", case.get());
+                prop_assert_eq!(&run(&redis, &bucket, operation).await, &expected, "redis: {:?}", operation);
             }
             disk.close().await;
             disk = open().await.unwrap();

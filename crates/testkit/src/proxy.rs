@@ -119,7 +119,8 @@ async fn carry(
             }
         }
     };
-    let writing = async {
+    // Owns the channel's end, so that the reader notices when it is over.
+    let writing = async move {
         while let Some((due, chunk)) = chunks.recv().await {
             tokio::time::sleep_until(due).await;
             if weather.wait_for(|now| *now != Weather::Silent).await.is_err()
@@ -131,6 +132,5 @@ async fn carry(
         // The other direction may go on.
         let _ = to.shutdown().await;
     };
-    // Dropping the channel's other end ends the reader too, when the writer finds nobody.
     tokio::join!(reading, writing);
 }

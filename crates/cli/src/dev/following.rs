@@ -1,54 +1,49 @@
-//! The logs of all hosts, as they come, for the terminal of `dunlin dev`.
+//! The logs of all hosts, as they come, for the terminal of `dunlin dev`. Hosts that start later are followed too.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::net::SocketAddr;
 
-use dunlin_providers::logging::{Entry, Followed, LogBuffer};
+use dunlin_providers::logging::Entry;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::logs;
 
 /// Records that come; dropping it stops following.
 #[derive(Debug)]
 pub(crate) struct Following {
-    entries: mpsc::Receiver<Arc<Entry>>,
-    /// Kept, so that the channel does not end when every host has.
-    _open: mpsc::Sender<Arc<Entry>>,
+    sender: mpsc::Sender<Entry>,
+    entries: mpsc::Receiver<Entry>,
+    followed: HashSet<SocketAddr>,
+    reading: JoinSet<()>,
 }
 
-/// Records shown of what came before.
-const TAIL: usize = 5;
-
 impl Following {
-    /// Follows the logs of these hosts.
-    pub(crate) fn start(logs: impl Iterator<Item = Arc<LogBuffer>>) -> Self {
+    /// Follows nobody yet.
+    pub(crate) fn start() -> Self {
         let (sender, entries) = mpsc::channel(256);
-        for log in logs {
-            tokio::spawn(pass_on(log, sender.clone()));
+        Self { sender, entries, followed: HashSet::new(), reading: JoinSet::new() }
+    }
+
+    /// Follows the hosts with these admin addresses, where that is not done yet.
+    pub(crate) fn follow(&mut self, hosts: impl Iterator<Item = SocketAddr>) {
+        for host in hosts {
+            if self.followed.insert(host) {
+                let sender = self.sender.clone();
+                self.reading.spawn(logs::read(host, true, sender));
+            }
         }
-        Self { entries, _open: sender }
+        // Those that ended are forgotten; a host that comes back has another port.
+        while self.reading.try_join_next().is_some() {}
     }
 
     /// The next record; never, if nothing is followed.
-    pub(crate) async fn next(following: &mut Option<Self>) -> Arc<Entry> {
+    pub(crate) async fn next(following: &mut Option<Self>) -> Entry {
         if let Some(following) = following
             && let Some(entry) = following.entries.recv().await
         {
             return entry;
         }
         std::future::pending().await
-    }
-}
-
-async fn pass_on(log: Arc<LogBuffer>, sender: mpsc::Sender<Arc<Entry>>) {
-    let (tail, mut coming) = log.follow(TAIL, |_| true);
-    for entry in tail {
-        if sender.send(entry).await.is_err() {
-            return;
-        }
-    }
-    while let Some(next) = coming.next().await {
-        if let Followed::Entry(entry) = next
-            && sender.send(entry).await.is_err()
-        {
-            return;
-        }
     }
 }

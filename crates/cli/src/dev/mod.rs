@@ -8,6 +8,7 @@ mod keys;
 mod member;
 mod orders;
 mod plan;
+mod real;
 mod screen;
 mod session;
 mod signals;
@@ -15,19 +16,22 @@ mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use self::plan::Plan;
+pub(crate) use self::real::ForViewer;
 use self::session::Session;
-use self::signals::Signals;
+pub(crate) use self::signals::Signals;
 
 /// What to run.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  dunlin dev                            the todo application in sites gcp and aws\n  \
     dunlin dev --sites a,b,c --hosts 3    three sites with three hosts each\n  \
-    dunlin dev ./manifests --wasm shop=target/shop.wasm\n\n\
+    dunlin dev ./manifests --wasm shop=target/shop.wasm\n  \
+    dunlin dev --real --distance 20ms     nats-servers, Redis and hosts as processes, sites 40 ms apart\n\n\
     What runs is what the directory says: edit a file and watch. Everything ends with it; nothing is left behind\n\
     unless --data names a directory."
 )]
@@ -46,12 +50,24 @@ pub(crate) struct Options {
     /// Puts a local build in the place of a component's image; may be repeated.
     #[arg(long, value_name = "COMPONENT=FILE", value_parser = parse_wasm)]
     wasm: Vec<(String, PathBuf)>,
+    /// Runs real parts: a hub nats-server, one leaf for each site with credentials of its own, Redis, and each host as a process.
+    #[arg(long)]
+    real: bool,
+    /// With --real, how long everything takes between a site and the hub, each way, such as 20ms.
+    #[arg(long, value_name = "DURATION", requires = "real", value_parser = parse_distance)]
+    distance: Option<Duration>,
     /// Secrets as files: DIRECTORY/<secret>/<key>, usable by those that DIRECTORY/<secret>/.for names.
     #[arg(long, value_name = "DIRECTORY")]
     secrets: Option<PathBuf>,
     /// Keeps stores, last good states and compiled code here instead of in a temporary directory.
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<PathBuf>,
+}
+
+fn parse_distance(text: &str) -> Result<Duration, String> {
+    let distance =
+        dunlin_manifest::parse_duration(text).filter(|distance| *distance <= Duration::from_secs(10));
+    distance.ok_or_else(|| "expected a duration up to 10s, such as 20ms".to_owned())
 }
 
 fn parse_wasm(text: &str) -> Result<(String, PathBuf), String> {

@@ -24,6 +24,30 @@ pub(crate) struct Order {
 pub(crate) enum Verb {
     Kill,
     Revive,
+    Freeze,
+    Thaw,
+}
+
+impl Verb {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "kill" => Self::Kill,
+            "revive" => Self::Revive,
+            "freeze" => Self::Freeze,
+            "thaw" => Self::Thaw,
+            _ => return None,
+        })
+    }
+
+    /// What has been done once it is done.
+    pub(crate) fn done(self) -> &'static str {
+        match self {
+            Self::Kill => "killed",
+            Self::Revive => "revived",
+            Self::Freeze => "frozen",
+            Self::Thaw => "thawed",
+        }
+    }
 }
 
 /// Listens for orders, which arrive at the receiver; who does not know `token` is refused.
@@ -43,6 +67,8 @@ pub(crate) async fn listen(token: String) -> Result<(Server, mpsc::Receiver<Orde
     Ok((server, orders))
 }
 
+const USAGE: &str = "POST /kill/NAME, /revive/NAME, /freeze/NAME or /thaw/NAME";
+
 async fn take(
     request: &Request<Incoming>,
     sender: &mpsc::Sender<Order>,
@@ -58,9 +84,11 @@ async fn take(
     let parts = request.uri().path().trim_start_matches('/').split_once('/');
     let (verb, target) = match (request.method(), parts) {
         (&Method::POST, Some((_, ""))) => return respond(StatusCode::BAD_REQUEST, "name a site or a host"),
-        (&Method::POST, Some(("kill", target))) => (Verb::Kill, target),
-        (&Method::POST, Some(("revive", target))) => (Verb::Revive, target),
-        _ => return respond(StatusCode::NOT_FOUND, "POST /kill/NAME or /revive/NAME"),
+        (&Method::POST, Some((verb, target))) => match Verb::parse(verb) {
+            Some(verb) => (verb, target),
+            None => return respond(StatusCode::NOT_FOUND, USAGE),
+        },
+        _ => return respond(StatusCode::NOT_FOUND, USAGE),
     };
     let (answer, answered) = oneshot::channel();
     if sender.send(Order { verb, target: target.to_owned(), answer }).await.is_err() {

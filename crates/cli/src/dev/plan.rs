@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dunlin_host::images::Code;
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) data: PathBuf,
     /// The lattice's name.
     pub(crate) lattice: String,
+    /// Real servers and processes, with this much time between a site and the hub; otherwise all in this process.
+    pub(crate) real: Option<Duration>,
     /// Removed when `dunlin dev` ends.
     pub(crate) _temporary: tempfile::TempDir,
 }
@@ -73,6 +76,7 @@ impl Plan {
         let directory_shown = options.directory.as_ref().unwrap_or(&directory).display().to_string();
         let secrets = options.secrets.clone();
         let (hosts, port) = (options.hosts, options.port);
+        let real = options.real.then(|| options.distance.unwrap_or_default());
         Ok(Self {
             sites,
             hosts,
@@ -83,8 +87,30 @@ impl Plan {
             secrets,
             data,
             lattice,
+            real,
             _temporary: temporary,
         })
+    }
+}
+
+impl Plan {
+    /// Local builds as files, which other processes can read; code inside this program is written out first.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn code_files(&self) -> Result<Vec<(String, PathBuf)>> {
+        let file = |(component, code): (&String, &Code)| match code {
+            Code::File(path) => Ok((component.clone(), path.clone())),
+            Code::Bytes(bytes) => {
+                let path = self.data.join(format!("{component}.wasm"));
+                if !path.is_file() {
+                    std::fs::write(&path, bytes)
+                        .with_context(|| format!("cannot write {}", path.display()))?;
+                }
+                Ok((component.clone(), path))
+            }
+        };
+        self.code.iter().map(file).collect()
     }
 }
 

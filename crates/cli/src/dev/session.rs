@@ -13,6 +13,7 @@ use crate::dev::following::Following;
 use crate::dev::keys::Keys;
 use crate::dev::orders::{self, Order, Verb};
 use crate::dev::plan::Plan;
+use crate::dev::real::Fault;
 use crate::dev::screen::{self, Screen};
 use crate::dev::signals::Signals;
 use crate::dev::world::World;
@@ -147,14 +148,10 @@ impl Session {
         let plan = self.world.plan();
         let mut lines = vec![String::new()];
         lines.extend(if sites.len() <= 2 { vec![sites.join("   ")] } else { sites });
-        let stores = self
-            .world
-            .status()
-            .map(|status| stores(&status, &plan.data.display().to_string()))
-            .unwrap_or_default();
+        let stores = self.world.status().map(|status| stores(&status, &self.world)).unwrap_or_default();
         lines.push(format!(
             "{}{stores}     {} directory {}",
-            screen::labelled("bus", "in this process"),
+            screen::labelled("bus", &self.world.bus_in_words()),
             styled(DIM, "state"),
             plan.directory_shown
         ));
@@ -172,7 +169,16 @@ impl Session {
 
     /// Looks at all hosts: new conditions are printed, the live line is refreshed.
     fn look(&mut self) {
+        for ended in self.world.bury() {
+            self.screen.line(format!(
+                "  {} {ended} ended by itself; `dunlin revive {ended}` starts it again",
+                styled(BAD, "!")
+            ));
+        }
         self.world.balance();
+        if let Some(following) = &mut self.following {
+            following.follow(self.world.members().map(|(_, member)| member.admin()));
+        }
         if let Some(status) = self.world.status() {
             for news in self.conditions.look(&status.conditions, Instant::now()) {
                 self.screen.line(match news {
@@ -191,10 +197,13 @@ impl Session {
     async fn press(&mut self, key: char) {
         let outcome = match key {
             'm' => self.move_component(),
-            'k' => self.next_site(true).map_or(Ok(()), |site| {
-                self.echo(&format!("dunlin kill {site}"));
-                self.world.kill(&site).map(drop)
-            }),
+            'k' => match self.next_site(true) {
+                Some(site) => {
+                    self.echo(&format!("dunlin kill {site}"));
+                    self.world.kill(&site).await.map(drop)
+                }
+                None => Ok(()),
+            },
             'r' => match self.next_site(false) {
                 Some(site) => {
                     self.echo(&format!("dunlin revive {site}"));
@@ -213,16 +222,16 @@ impl Session {
 
     async fn follow(&mut self, order: Order) {
         let outcome = match order.verb {
-            Verb::Kill => self.world.kill(&order.target),
+            Verb::Kill => self.world.kill(&order.target).await,
             Verb::Revive => self.world.revive(&order.target).await,
+            Verb::Freeze => self.world.freeze(&order.target, Fault::Freeze).await,
+            Verb::Thaw => self.world.freeze(&order.target, Fault::Thaw).await,
         };
-        let outcome = outcome.and_then(|hosts| self.announce().map(|()| hosts));
-        let done = if order.verb == Verb::Kill { "killed" } else { "revived" };
+        let outcome = outcome.and_then(|names| self.announce().map(|()| names));
+        let done = order.verb.done();
         let answer = match outcome {
-            Ok(hosts) if hosts.is_empty() => Ok(format!("nothing to do: {} is {done} already", order.target)),
-            Ok(hosts) => {
-                Ok(format!("{done} {}", hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))
-            }
+            Ok(names) if names.is_empty() => Ok(format!("nothing to do: {} is {done} already", order.target)),
+            Ok(names) => Ok(format!("{done} {}", names.join(" "))),
             Err(error) => Err(format!("{error:#}")),
         };
         if let Ok(text) = &answer {
@@ -279,7 +288,7 @@ impl Session {
             return;
         }
         self.echo("dunlin logs -f");
-        self.following = Some(Following::start(self.world.members().map(|(_, member)| member.log())));
+        self.following = Some(Following::start());
     }
 
     /// Every key prints the command that does the same.
@@ -307,6 +316,8 @@ fn running(world: &World, control: &Server, token: &str) -> Running {
         control: control.address(),
         token: token.to_owned(),
         sites: world.sites.iter().map(|site| (site.name.clone(), site.balancer.address())).collect(),
+        processes: world.processes(),
+        viewers: world.viewers(),
         hosts: world.members().map(|(id, member)| (id.clone(), member.admin(), member.http())).collect(),
     }
 }
@@ -316,14 +327,18 @@ fn counts(status: &Status) -> (u32, u32) {
     all.fold((0, 0), |(ready, wanted), count| (ready + count.ready.min(count.wanted), wanted + count.wanted))
 }
 
-fn stores(status: &Status, data: &str) -> String {
+fn stores(status: &Status, world: &World) -> String {
+    let data = world.plan().data.display();
     let mut text = String::new();
     for (name, provider) in &status.providers {
         let at: Vec<_> = provider.open_at.iter().filter_map(|host| host.rsplit('/').next()).collect();
         let place = match provider.backend.as_str() {
             _ if at.is_empty() => styled(BAD, "open nowhere"),
             "embedded store" => format!("at {} ({data})", at.join(" ")),
-            _ => format!("at {}", at.join(" ")),
+            _ => match world.redis_at(name) {
+                Some(address) => format!("on {address} by {}", at.join(" ")),
+                None => format!("at {}", at.join(" ")),
+            },
         };
         text.push_str(&format!("     {} {} {place}", styled(DIM, name), provider.backend));
     }

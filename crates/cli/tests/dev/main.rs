@@ -6,5 +6,6 @@ mod everyday;
 mod faults;
 mod http;
 mod moves;
+mod real;
 mod traffic;
 mod world;

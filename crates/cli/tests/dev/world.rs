@@ -50,6 +50,8 @@ impl World {
             command.arg("--wasm").arg(format!("{component}={}", guest(name).display()));
         }
         command.env("XDG_RUNTIME_DIR", folder.path()).env("TMPDIR", folder.path());
+        command.env("DUNLIN_NATS_SERVER", dunlin_testkit::nats_server());
+        command.env("DUNLIN_REDIS_SERVER", dunlin_testkit::redis_server());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let printed = Arc::new(Mutex::new(Vec::new()));
         let (lines, output) = (Arc::clone(&printed), child.stdout.take().unwrap());
@@ -97,6 +99,16 @@ impl World {
         let sites = announced["sites"].as_array().unwrap().clone();
         let site = sites.iter().find(|site| site[0] == name).unwrap_or_else(|| panic!("no site {name}"));
         format!("http://{}", site[1].as_str().unwrap())
+    }
+
+    /// The processes of a `--real` world, by the name of the host or server.
+    pub fn processes(&self) -> std::collections::BTreeMap<String, u64> {
+        let announced = self.announced().unwrap();
+        let processes = announced["processes"].as_array().unwrap().clone();
+        processes
+            .iter()
+            .map(|entry| (entry[0].as_str().unwrap().to_owned(), entry[1].as_u64().unwrap()))
+            .collect()
     }
 
     /// Where a host's admin port is.

@@ -207,8 +207,8 @@ mod tests {
         let (near, far) = (HostId::new("aws", "aws-1"), HostId::new("gcp", "gcp-1"));
         let clock = PeerClock::own(7, Instant::now());
         let here =
-            Arc::new(Calls::connect(&near, "test", network.bus(&near).as_ref(), made()).await.unwrap());
-        let there = Calls::connect(&far, "test", network.bus(&far).as_ref(), made()).await.unwrap();
+            Arc::new(Calls::connect(&near, "test", network.bus(&near).as_ref(), made(), 1).await.unwrap());
+        let there = Calls::connect(&far, "test", network.bus(&far).as_ref(), made(), 1).await.unwrap();
         let replica = Replica { host: Arc::new(far), ready: true, last_beat: Instant::now(), clock };
         let directory = Arc::new(ArcSwap::from_pointee(Directory::with_provider("redis", replica)));
         // A fresh store for each case; the former one's server ends when the next is started.
@@ -216,7 +216,7 @@ mod tests {
         conformance::run(async || {
             let server = there.serve(clock, Arc::new(Store(Arc::default()))).await;
             *serving.lock().await = Some(server);
-            let stores = Stores::new(near.clone(), std::path::PathBuf::new(), false, false);
+            let stores = Stores::new(near.clone(), std::path::PathBuf::new(), false, None);
             Arc::new(LinkedStore {
                 calls: Arc::clone(&here),
                 stores: Arc::new(stores),

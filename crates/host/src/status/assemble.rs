@@ -8,7 +8,9 @@ use dunlin_manifest::{HostId, LinkTarget, Object, Replicas, Snapshot, WasmCompon
 use dunlin_placement::SlotState;
 use tokio::time::Instant;
 
-use super::{ComponentStatus, Condition, Count, HostStatus, ProviderStatus, SiteStatus, SlotStatus, Status};
+use super::{
+    ComponentStatus, Condition, Count, HostStatus, OwnStatus, ProviderStatus, SiteStatus, SlotStatus, Status,
+};
 use crate::host::Shared;
 use crate::stores::backend_in_words;
 
@@ -43,6 +45,7 @@ pub(crate) fn assemble(shared: &Shared) -> Status {
     let mut status = Status {
         lattice: shared.lattice.clone(),
         seen_by: shared.id.to_string(),
+        own: own(shared),
         revision: shared.revision(),
         sites,
         components,
@@ -55,6 +58,17 @@ pub(crate) fn assemble(shared: &Shared) -> Status {
         status.conditions.push(Condition { object: String::new(), reason: "Deaf".into(), message });
     }
     status
+}
+
+fn own(shared: &Shared) -> OwnStatus {
+    let (requests, failures) = shared.metrics.requests_and_failures();
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    OwnStatus {
+        ready: shared.is_ready(),
+        requests,
+        failures,
+        clock: u64::try_from(clock.as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
 /// Gauges that follow the picture.

@@ -18,6 +18,9 @@ pub struct Status {
     pub lattice: String,
     /// The host that answers.
     pub seen_by: String,
+    /// What only that host knows of itself.
+    #[serde(default)]
+    pub own: OwnStatus,
     /// The revision that it follows.
     pub revision: String,
     /// Sites by name.
@@ -28,6 +31,20 @@ pub struct Status {
     pub providers: BTreeMap<String, ProviderStatus>,
     /// What is not as it should be, and mistakes in the manifests.
     pub conditions: Vec<Condition>,
+}
+
+/// What a host tells of itself alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnStatus {
+    /// Whether requests should be sent to it.
+    pub ready: bool,
+    /// Requests at its ingress since it started.
+    pub requests: u64,
+    /// Those among them that Dunlin itself had to fail.
+    pub failures: u64,
+    /// Its wall clock, in milliseconds since 1970; for whoever checks clocks, nothing depends on it.
+    pub clock: u64,
 }
 
 /// One site.

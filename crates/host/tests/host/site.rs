@@ -68,21 +68,17 @@ impl World {
     pub async fn host(&self, site: &str, name: &str) -> Host {
         let id = HostId::new(site, name);
         let config = HostConfig {
-            id: id.clone(),
-            lattice: "test".into(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            admin: ([127, 0, 0, 1], 0).into(),
-            state: self.folder.path().join(name),
-            secrets: None,
-            images: self.images.clone(),
-            engine: engine(),
-            labels: BTreeMap::new(),
             memory: 1 << 30,
-            weight: 100,
             stand_ins: true,
             first: name.ends_with('1'),
-            grace: Duration::from_secs(5),
             linger: Duration::from_millis(300),
+            ..HostConfig::new(
+                id.clone(),
+                "test".into(),
+                self.folder.path().join(name),
+                engine(),
+                self.images.clone(),
+            )
         };
         Host::start(config, self.network.bus(&id), &self.manifests()).await.unwrap()
     }

@@ -10,9 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::MAX_PAYLOAD;
 use super::shared::{Core, Life, Shared};
 use crate::bus::{Bus, BusError, Connection, ConnectionState, Subscription};
-
-/// The longest subject, its reply subject included, that a NATS server's control line has room for.
-const MAX_SUBJECTS: usize = 4000;
+use crate::spelling::{check_head, check_pattern};
 
 /// The bus as one host sees it during one life.
 #[derive(Debug)]
@@ -52,13 +50,7 @@ impl Connection for MemoryConnection {
         if payload.len() > MAX_PAYLOAD {
             return Err(BusError::TooLarge { size: payload.len(), limit: MAX_PAYLOAD });
         }
-        check(subject, false)?;
-        if let Some(reply) = reply {
-            check(reply, false)?;
-        }
-        if subject.len() + reply.map_or(0, str::len) > MAX_SUBJECTS {
-            return Err(refused(subject, "subjects of more than 4000 bytes do not fit a message's head"));
-        }
+        check_head(subject, reply)?;
         self.shared.publish(&self.core, subject, reply, payload);
         // Nothing here ever waits; without this, one busy publisher would starve its subscribers.
         tokio::task::consume_budget().await;
@@ -66,7 +58,7 @@ impl Connection for MemoryConnection {
     }
 
     async fn subscribe(&self, pattern: &str) -> Result<Subscription, BusError> {
-        check(pattern, true)?;
+        check_pattern(pattern)?;
         let (sender, receiver) = mpsc::channel(Subscription::QUEUE);
         if !self.shared.listen(&self.core, pattern, sender) {
             return Err(BusError::Disconnected);
@@ -91,26 +83,4 @@ impl Drop for MemoryConnection {
     fn drop(&mut self) {
         self.shared.close(&self.core);
     }
-}
-
-/// Refuses what no NATS server would take: empty tokens, blanks, and wildcards where a subject is meant.
-fn check(subject: &str, pattern: bool) -> Result<(), BusError> {
-    let mut tokens = subject.split('.').peekable();
-    while let Some(token) = tokens.next() {
-        let wildcard = token == "*" || token == ">";
-        if token.is_empty() || token.bytes().any(|byte| byte.is_ascii_whitespace()) {
-            return Err(refused(subject, "a token is empty or holds a blank"));
-        }
-        if wildcard && !pattern {
-            return Err(refused(subject, "messages go to subjects, not to patterns"));
-        }
-        if token == ">" && tokens.peek().is_some() {
-            return Err(refused(subject, "`>` is allowed at the end only"));
-        }
-    }
-    Ok(())
-}
-
-fn refused(subject: &str, reason: &str) -> BusError {
-    BusError::Refused { subject: subject.chars().take(200).collect(), reason: reason.to_owned() }
 }

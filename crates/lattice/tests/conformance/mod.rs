@@ -170,6 +170,8 @@ impl Pair {
         assert_eq!(&*answer.subject, reply.as_str());
         // Without a reply subject there is no word of it, and a listener silences it.
         publish(&self.a, &asked, "anybody?").await;
+        // It has to be over before somebody listens.
+        settle(&self.a, &self.a).await;
         let mut heard = listen(&self.b, &asked, &self.a).await;
         self.a.publish(&asked, Some(&reply), "you?".into()).await.unwrap();
         let question = next(&mut heard).await;

@@ -103,8 +103,8 @@ impl TryFrom<KeyValueFields> for KeyValueBackend {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    /// The secret with the key `password` and, where Redis has users, `username`. Its label
-    /// `dunlin.dev/for` names this provider.
+    /// The secret with the keys `password`, where Redis has users `username`, and where the server's certificate
+    /// is of a private authority `ca.crt`; each may be left out. Its label `dunlin.dev/for` names this provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
 }

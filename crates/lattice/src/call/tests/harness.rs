@@ -1,4 +1,4 @@
-//! Hosts that serve with a closure, and the clients that call them.
+//! Hosts that serve with a closure, and the clients that call them, on whichever bus.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::call::{
 use crate::memory::Network;
 use crate::presence::{PeerClock, Presence, PresenceConfig};
 use crate::subjects::Subjects;
-use crate::{Body, Place, Safety};
+use crate::{Body, Bus, Connection, Place, Safety};
 
 pub(super) type Outcome = Result<Answer, Refusal>;
 type Handler = Box<dyn Fn(Incoming) -> BoxFuture<'static, Outcome> + Send + Sync>;
@@ -27,6 +27,24 @@ pub(super) fn id(name: &str) -> HostId {
 
 pub(super) fn subjects() -> Subjects {
     Subjects::new("todo").unwrap()
+}
+
+/// A network of any kind, and what joins hosts to it.
+#[async_trait]
+pub(super) trait Buses: Send + Sync {
+    fn bus(&self, host: &HostId) -> Arc<dyn Bus>;
+
+    /// Returns once everybody's messages reach what `connection` listens to so far.
+    async fn settle(&self, connection: &Arc<dyn Connection>);
+}
+
+#[async_trait]
+impl Buses for Network {
+    fn bus(&self, host: &HostId) -> Arc<dyn Bus> {
+        self.bus(host)
+    }
+
+    async fn settle(&self, _: &Arc<dyn Connection>) {}
 }
 
 /// A host that serves; it counts what it was given to execute.
@@ -50,7 +68,7 @@ impl Serve for Stub {
     }
 }
 
-pub(super) async fn presence(network: &Network, name: &str, incarnation: u64) -> Presence {
+pub(super) async fn presence(network: &dyn Buses, name: &str, incarnation: u64) -> Presence {
     let connection = network.bus(&id(name)).connect("presence").await.unwrap();
     let incarnation = Some(incarnation);
     let config =
@@ -59,7 +77,7 @@ pub(super) async fn presence(network: &Network, name: &str, incarnation: u64) ->
 }
 
 impl Host {
-    pub(super) async fn with<F>(network: &Network, name: &str, settings: CallSettings, handler: F) -> Self
+    pub(super) async fn with<F>(network: &dyn Buses, name: &str, settings: CallSettings, handler: F) -> Self
     where
         F: Fn(Incoming) -> BoxFuture<'static, Outcome> + Send + Sync + 'static,
     {
@@ -68,11 +86,13 @@ impl Host {
         let presence = presence(network, name, 7).await;
         let connection = network.bus(&id(name)).connect("calls").await.unwrap();
         let (clock, me) = (presence.own_clock(), id(name));
-        let server = CallServer::start(connection, subjects(), me, clock, service, settings).await;
+        let server =
+            CallServer::start(Arc::clone(&connection), subjects(), me, clock, service, settings).await;
+        network.settle(&connection).await;
         Self { id: Arc::new(id(name)), presence, server: Some(server), served }
     }
 
-    pub(super) async fn start<F>(network: &Network, name: &str, handler: F) -> Self
+    pub(super) async fn start<F>(network: &dyn Buses, name: &str, handler: F) -> Self
     where
         F: Fn(Incoming) -> BoxFuture<'static, Outcome> + Send + Sync + 'static,
     {
@@ -96,16 +116,20 @@ impl Host {
     }
 }
 
-pub(super) async fn client(network: &Network, name: &str) -> CallClient {
+pub(super) async fn client(network: &dyn Buses, name: &str) -> CallClient {
     client_with(network, name, CallSettings::default()).await
 }
 
-pub(super) async fn client_with(network: &Network, name: &str, settings: CallSettings) -> CallClient {
+pub(super) async fn client_with(network: &dyn Buses, name: &str, settings: CallSettings) -> CallClient {
     let mut connections = Vec::new();
     for _ in 0..2 {
         connections.push(network.bus(&id(name)).connect("calls").await.unwrap());
     }
-    CallClient::start(connections, subjects(), id(name), settings).await
+    let client = CallClient::start(connections.clone(), subjects(), id(name), settings).await;
+    for connection in &connections {
+        network.settle(connection).await;
+    }
+    client
 }
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -128,12 +152,12 @@ pub(super) fn answer(values: &'static str) -> Answer {
     Answer { values: Bytes::from_static(values.as_bytes()), body: Body::Empty }
 }
 
-/// Waits for a condition that should come at once: far sooner than any deadline or idle timeout.
+/// Waits for a condition that should come at once: sooner than any deadline or idle timeout.
 pub(super) async fn until(what: impl Fn() -> bool) {
-    within(Duration::from_secs(1), what).await;
+    within(Duration::from_secs(3), what).await;
 }
 
-/// Waits for a condition, at most so long by the paused clock.
+/// Waits for a condition, at most so long by tokio's clock.
 pub(super) async fn within(limit: Duration, what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {

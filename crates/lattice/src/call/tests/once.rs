@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::Notify;
 
-use super::harness::{Host, answer, client, id, request, subjects, until};
+use super::harness::{Buses, Host, answer, client, id, request, subjects, until};
 use crate::call::CallSettings;
 use crate::call::frames::{Call, Frame, Kind, RefusalKind};
 use crate::memory::Network;
@@ -21,7 +21,7 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    pub(super) async fn new(network: &Network, from: &str, to: &Host) -> Self {
+    pub(super) async fn new(network: &dyn Buses, from: &str, to: &Host) -> Self {
         let connection = network.bus(&id(from)).connect("raw").await.unwrap();
         let replies = connection.subscribe(&subjects().replies_to(&id(from), "raw")).await.unwrap();
         let subject = subjects().call(&to.id, &id(from), "todo", "f");
@@ -60,9 +60,12 @@ const LATER: Duration = Duration::from_secs(60);
 
 #[tokio::test(start_paused = true)]
 async fn the_same_id_twice_is_executed_once_and_answered_twice() {
-    let network = Network::new(1);
-    let host = Host::start(&network, "gcp-2", |_| async { Ok(answer("once")) }.boxed()).await;
-    let mut raw = Raw::new(&network, "gcp-1", &host).await;
+    executed_once(&Network::new(1)).await;
+}
+
+pub(super) async fn executed_once(network: &dyn Buses) {
+    let host = Host::start(network, "gcp-2", |_| async { Ok(answer("once")) }.boxed()).await;
+    let mut raw = Raw::new(network, "gcp-1", &host).await;
     let mut answers = Vec::new();
     for _ in 0..2 {
         raw.kind(5, Kind::Call(call(LATER))).await;
@@ -71,8 +74,8 @@ async fn the_same_id_twice_is_executed_once_and_answered_twice() {
     assert_eq!(answers[0], answers[1]);
     assert_eq!(host.served(), 1);
     // A refusal is remembered like an answer: who was told "not executed" may have gone elsewhere.
-    let draining = Host::start(&network, "gcp-3", |_| async { Err(Refusal::Draining) }.boxed()).await;
-    let mut raw = Raw::new(&network, "gcp-1", &draining).await;
+    let draining = Host::start(network, "gcp-3", |_| async { Err(Refusal::Draining) }.boxed()).await;
+    let mut raw = Raw::new(network, "gcp-1", &draining).await;
     for _ in 0..2 {
         raw.kind(5, Kind::Call(call(LATER))).await;
         assert_eq!(refused(raw.heard().await), Some(RefusalKind::Draining));

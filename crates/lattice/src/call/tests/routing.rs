@@ -6,20 +6,20 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use super::harness::{Host, TIMEOUT, answer, client, id, presence, request, until};
+use super::harness::{Buses, Host, TIMEOUT, answer, client, id, presence, request, until};
 use crate::call::{Answer, CallError, Refusal, Reply};
 use crate::memory::Network;
 use crate::{Body, BodyBroken, BodyStream, Executed, Piece, Place, Safety};
 
 /// Calls once with the faulty host first; says how it ended, and how often each host executed something.
 async fn row(
+    network: &dyn Buses,
     safety: Safety,
     faulty: impl Fn() -> Result<Answer, Refusal> + Send + Sync + 'static,
 ) -> (Result<Reply, CallError>, usize) {
-    let network = Network::new(1);
-    let first = Host::start(&network, "gcp-2", move |_| std::future::ready(faulty()).boxed()).await;
-    let second = Host::start(&network, "aws-1", |_| async { Ok(answer("second")) }.boxed()).await;
-    let client = client(&network, "gcp-1").await;
+    let first = Host::start(network, "gcp-2", move |_| std::future::ready(faulty()).boxed()).await;
+    let second = Host::start(network, "aws-1", |_| async { Ok(answer("second")) }.boxed()).await;
+    let client = client(network, "gcp-1").await;
     let candidates = [second.candidate(Place::OtherSite), first.candidate(Place::OwnSite)];
     let result = client.call(&candidates, request(safety)).await;
     assert_eq!(client.in_flight(), 0);
@@ -28,9 +28,13 @@ async fn row(
 
 #[tokio::test(start_paused = true)]
 async fn what_was_not_executed_goes_to_the_next_replica() {
+    not_executed(&Network::new(1)).await;
+}
+
+pub(super) async fn not_executed(network: &dyn Buses) {
     for safety in [Safety::Read, Safety::Write] {
         for refusal in [Refusal::NotHere, Refusal::Draining, Refusal::Busy] {
-            let (result, second) = row(safety, move || Err(refusal.clone())).await;
+            let (result, second) = row(network, safety, move || Err(refusal.clone())).await;
             let reply = result.unwrap();
             assert_eq!((&reply.values[..], &reply.served_by, second), (&b"second"[..], &id("aws-1"), 1));
         }
@@ -59,6 +63,10 @@ async fn no_responders_goes_to_the_next_replica_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn refusals_are_reported() {
+    reported(&Network::new(1)).await;
+}
+
+pub(super) async fn reported(network: &dyn Buses) {
     for safety in [Safety::Read, Safety::Write] {
         let cases = [
             (Refusal::DeadlinePassed, Executed::No),
@@ -67,7 +75,7 @@ async fn refusals_are_reported() {
             (Refusal::Failed("trap".into()), Executed::Yes),
         ];
         for (refusal, executed) in cases {
-            let (result, second) = row(safety, move || Err(refusal.clone())).await;
+            let (result, second) = row(network, safety, move || Err(refusal.clone())).await;
             assert_eq!((result.unwrap_err().executed(), second), (executed, 0));
         }
     }
@@ -75,12 +83,15 @@ async fn refusals_are_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_a_failure_of_its_call_only() {
-    let network = Network::new(1);
-    let host = Host::start(&network, "gcp-2", |call| {
+    panic(&Network::new(1)).await;
+}
+
+pub(super) async fn panic(network: &dyn Buses) {
+    let host = Host::start(network, "gcp-2", |call| {
         async move { if call.values.is_empty() { panic!("hostile") } else { Ok(answer("fine")) } }.boxed()
     })
     .await;
-    let client = client(&network, "gcp-1").await;
+    let client = client(network, "gcp-1").await;
     let candidates = [host.candidate(Place::OwnSite)];
     let bad = crate::Request { values: Bytes::new(), ..request(Safety::Write) };
     assert!(matches!(client.call(&candidates, bad).await, Err(CallError::Failed { .. })));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Mutex;
 
-use super::harness::{Host, Outcome, answer, client, client_with, id, request, until, within};
+use super::harness::{Buses, Host, Outcome, answer, client, client_with, id, request, until, within};
 use super::once::{Raw, call};
 use crate::call::CallSettings;
 use crate::call::frames::{Data, Kind};
@@ -19,10 +19,10 @@ use crate::{
     Safety,
 };
 
-const CHUNK: usize = 100_000;
+pub(super) const CHUNK: usize = 100_000;
 
 /// A body of `count` chunks that counts how many were taken from it.
-fn counted(count: usize, taken: &Arc<AtomicUsize>) -> Body {
+pub(super) fn counted(count: usize, taken: &Arc<AtomicUsize>) -> Body {
     let taken = Arc::clone(taken);
     let pieces = futures::stream::iter(0..count).map(move |number| {
         taken.fetch_add(1, Ordering::Relaxed);
@@ -31,12 +31,12 @@ fn counted(count: usize, taken: &Arc<AtomicUsize>) -> Body {
     Body::Stream(BodyStream::new(pieces))
 }
 
-async fn echo(call: Incoming) -> Outcome {
+pub(super) async fn echo(call: Incoming) -> Outcome {
     Ok(Answer { values: call.values, body: call.body })
 }
 
 /// Reads to the end; the length, and how it ended.
-async fn drain(body: &mut BodyStream) -> (usize, Option<BodyBroken>) {
+pub(super) async fn drain(body: &mut BodyStream) -> (usize, Option<BodyBroken>) {
     let mut length = 0;
     while let Some(piece) = body.next().await {
         match piece {
@@ -48,23 +48,28 @@ async fn drain(body: &mut BodyStream) -> (usize, Option<BodyBroken>) {
     (length, None)
 }
 
-fn stream(body: Body) -> BodyStream {
+pub(super) fn stream(body: Body) -> BodyStream {
     match body {
         Body::Stream(stream) => stream,
         other => panic!("a stream, not {other:?}"),
     }
 }
 
-async fn freed(client: &CallClient, host: &Host) {
+pub(super) async fn freed(client: &CallClient, host: &Host) {
     until(|| client.streams() == 0 && host.server().streams() == 0 && client.in_flight() == 0).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn fifty_megabytes_there_and_back_within_the_windows() {
     let network = Network::new(1);
-    let host = Host::start(&network, "gcp-2", |call| echo(call).boxed()).await;
-    let client = client(&network, "gcp-1").await;
-    let (taken, count) = (Arc::new(AtomicUsize::new(0)), 500);
+    there_and_back(&network, 500).await;
+    assert_eq!(network.dropped(), 0);
+}
+
+pub(super) async fn there_and_back(network: &dyn Buses, count: usize) {
+    let host = Host::start(network, "gcp-2", |call| echo(call).boxed()).await;
+    let client = client(network, "gcp-1").await;
+    let taken = Arc::new(AtomicUsize::new(0));
     let request = Request { body: counted(count, &taken), ..request(Safety::Write) };
     let reply = client.call(&[host.candidate(Place::OwnSite)], request).await.unwrap();
     let (mut read, mut body) = (0, stream(reply.body));
@@ -78,13 +83,15 @@ async fn fifty_megabytes_there_and_back_within_the_windows() {
     }
     assert_eq!(read, count * CHUNK);
     freed(&client, &host).await;
-    assert_eq!(network.dropped(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_large_whole_body_and_trailers_arrive() {
-    let network = Network::new(1);
-    let host = Host::start(&network, "gcp-2", |call| {
+    whole_with_trailers(&Network::new(1)).await;
+}
+
+pub(super) async fn whole_with_trailers(network: &dyn Buses) {
+    let host = Host::start(network, "gcp-2", |call| {
         async move {
             let all = call.body.collect(10_000_000).await.unwrap();
             let pieces = [Piece::Data(all), Piece::Trailers(Bytes::from_static(b"end"))].map(Ok);
@@ -94,7 +101,7 @@ async fn a_large_whole_body_and_trailers_arrive() {
         .boxed()
     })
     .await;
-    let client = client(&network, "gcp-1").await;
+    let client = client(network, "gcp-1").await;
     let sent = Bytes::from((0..3_000_000u32).map(|number| number as u8).collect::<Vec<_>>());
     let request = Request { body: Body::Whole(sent.clone()), ..request(Safety::Write) };
     let reply = client.call(&[host.candidate(Place::OwnSite)], request).await.unwrap();
@@ -128,11 +135,14 @@ async fn a_slow_reader_stops_the_writer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_moves_only_to_a_host_that_wants_it() {
-    let network = Network::new(1);
+    moves_when_wanted(&Network::new(1)).await;
+}
+
+pub(super) async fn moves_when_wanted(network: &dyn Buses) {
     let taken = Arc::new(AtomicUsize::new(0));
-    let first = Host::start(&network, "gcp-2", |_| async { Err(Refusal::Draining) }.boxed()).await;
-    let second = Host::start(&network, "aws-1", |call| echo(call).boxed()).await;
-    let client = client(&network, "gcp-1").await;
+    let first = Host::start(network, "gcp-2", |_| async { Err(Refusal::Draining) }.boxed()).await;
+    let second = Host::start(network, "aws-1", |call| echo(call).boxed()).await;
+    let client = client(network, "gcp-1").await;
     let candidates = [first.candidate(Place::OwnSite), second.candidate(Place::OtherSite)];
     let refused = Request { body: counted(20, &taken), ..request(Safety::Write) };
     assert!(client.call(&candidates[..1], refused).await.is_err());
@@ -142,7 +152,7 @@ async fn a_body_moves_only_to_a_host_that_wants_it() {
     assert_eq!(drain(&mut stream(reply.body)).await, (20 * CHUNK, None));
     freed(&client, &second).await;
     // Once some of it was taken it cannot be sent again, and nobody tries.
-    let greedy = Host::start(&network, "gcp-3", |call| {
+    let greedy = Host::start(network, "gcp-3", |call| {
         async move {
             let _first = stream(call.body).next().await;
             Err(Refusal::Draining)
@@ -158,10 +168,13 @@ async fn a_body_moves_only_to_a_host_that_wants_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_may_come_before_the_request_body_ends() {
-    let network = Network::new(1);
+    early_answer(&Network::new(1)).await;
+}
+
+pub(super) async fn early_answer(network: &dyn Buses) {
     let kept = Arc::new(Mutex::new(None));
     let keep = Arc::clone(&kept);
-    let host = Host::start(&network, "gcp-2", move |call| {
+    let host = Host::start(network, "gcp-2", move |call| {
         let keep = Arc::clone(&keep);
         async move {
             *keep.lock().await = Some(stream(call.body));
@@ -170,7 +183,7 @@ async fn the_answer_may_come_before_the_request_body_ends() {
         .boxed()
     })
     .await;
-    let client = client(&network, "gcp-1").await;
+    let client = client(network, "gcp-1").await;
     let (mut sender, body) = BodyStream::channel(1);
     let request = Request { body: Body::Stream(body), ..request(Safety::Write) };
     let reply = client.call(&[host.candidate(Place::OwnSite)], request).await.unwrap();
@@ -252,9 +265,12 @@ async fn a_lost_frame_breaks_the_body() {
 
 #[tokio::test(start_paused = true)]
 async fn either_end_may_give_up() {
-    let network = Network::new(1);
-    let host = Host::start(&network, "gcp-2", |call| echo(call).boxed()).await;
-    let client = client(&network, "gcp-1").await;
+    given_up(&Network::new(1)).await;
+}
+
+pub(super) async fn given_up(network: &dyn Buses) {
+    let host = Host::start(network, "gcp-2", |call| echo(call).boxed()).await;
+    let client = client(network, "gcp-1").await;
     let candidates = [host.candidate(Place::OwnSite)];
     let taken = Arc::new(AtomicUsize::new(0));
     // The reader of the answer.

@@ -1,4 +1,4 @@
-//! One host of `dunlin dev`, with threads of its own, so that it can be killed like a machine whose power fails.
+//! A host in this process, with threads of its own, so that it can be killed like a machine whose power fails.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,11 +8,10 @@ use anyhow::{Context, Result};
 use dunlin_host::status::Status;
 use dunlin_host::{Host, HostConfig};
 use dunlin_lattice::Bus;
-use dunlin_providers::logging::LogBuffer;
 
 /// A running host and the threads that run it.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub(crate) struct ThreadHost {
     host: Host,
     threads: Threads,
 }
@@ -29,7 +28,7 @@ impl Drop for Threads {
     }
 }
 
-impl Member {
+impl ThreadHost {
     /// Starts the host; it answers on its ports when this returns.
     ///
     /// # Errors
@@ -71,11 +70,6 @@ impl Member {
     /// What it sees.
     pub(crate) fn status(&self) -> Status {
         self.host.status()
-    }
-
-    /// What its components log.
-    pub(crate) fn log(&self) -> Arc<LogBuffer> {
-        self.host.log()
     }
 
     /// Requests at its ingress so far, and those that Dunlin had to fail.
