@@ -131,7 +131,7 @@ impl CallClient {
         let contexts = continued(request.traceparent.as_deref());
         request.traceparent = contexts.1.map(|own| own.to_string());
         let request = self.prepare(request)?;
-        let span = spans::made(&request, contexts);
+        let span = spans::made(&self.me, &request, contexts);
         let result = self.ask(candidates, &request, report).instrument(span.clone()).await;
         if !span.is_disabled() {
             let to = report.to.as_ref().map(|(host, _)| tracing::field::display(host));

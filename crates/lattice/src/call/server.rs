@@ -243,7 +243,7 @@ impl Shared {
             traceparent: contexts.1.map(|own| own.to_string()),
         };
         let id = route.id;
-        running.span = spans::served(&incoming, contexts);
+        running.span = spans::served(&self.me, &incoming, contexts);
         let span = running.span.clone();
         let handle = executions.spawn(execute(running, incoming, permit).instrument(span));
         self.dedup.runs_as(id, handle);

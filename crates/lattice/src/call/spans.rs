@@ -3,6 +3,7 @@
 //! `trace`, `span` and `parent` are those of W3C Trace Context, so that spans of several hosts fit together. A trace
 //! that its caller does not sample leaves none.
 
+use dunlin_manifest::HostId;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -14,12 +15,14 @@ use crate::trace_context::TraceContext;
 pub(super) type Contexts = (Option<TraceContext>, Option<TraceContext>);
 
 /// Of a call that this host makes, all attempts together.
-pub(super) fn made(request: &Prepared, (parent, own): Contexts) -> Span {
+pub(super) fn made(me: &HostId, request: &Prepared, (parent, own): Contexts) -> Span {
     if own.is_some_and(|own| !own.sampled()) {
         return Span::none();
     }
     tracing::debug_span!(
         "call",
+        host = me.host,
+        site = me.site,
         component = request.from_component,
         link = request.link,
         target = request.target,
@@ -34,12 +37,14 @@ pub(super) fn made(request: &Prepared, (parent, own): Contexts) -> Span {
 }
 
 /// Of a call that this host executes, until its answer's body is out.
-pub(super) fn served(call: &Incoming, (parent, own): Contexts) -> Span {
+pub(super) fn served(me: &HostId, call: &Incoming, (parent, own): Contexts) -> Span {
     if own.is_some_and(|own| !own.sampled()) {
         return Span::none();
     }
     tracing::debug_span!(
         "served",
+        host = me.host,
+        site = me.site,
         from = %call.from,
         component = call.from_component,
         link = call.link,
