@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dunlin_lattice::{Ending, Executed, Request};
 use dunlin_providers::keyvalue::{Context, Error, KeyValue, Page, Swap};
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use crate::calls::{Calls, Names, Underway};
@@ -54,8 +55,9 @@ impl LinkedStore {
         context: &'a Context,
     ) -> (Cow<'a, Context>, Here<'a>) {
         let underway = self.note(function, context).stays_here();
+        let deadline = context.deadline;
         let (context, span) = spans::provider(&self.provider, function, bucket, context);
-        (context, Here { underway, span })
+        (context, Here { underway, span, deadline })
     }
 
     /// Does an operation where the provider is open.
@@ -99,11 +101,18 @@ impl LinkedStore {
 struct Here<'a> {
     underway: Underway<'a>,
     span: Span,
+    deadline: Instant,
 }
 
 impl Here<'_> {
+    /// Does it, unless it is too late: as with a call over the lattice, nothing is executed after its deadline,
+    /// whatever the store thinks of deadlines.
     async fn end<T>(mut self, operation: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
-        let result = operation.instrument(self.span.clone()).await;
+        let result = if Instant::now() < self.deadline {
+            operation.instrument(self.span.clone()).await
+        } else {
+            Err(Error::NotExecuted("the deadline had passed".to_owned()))
+        };
         let ending = match &result {
             Err(Error::NotExecuted(_)) => Ending::NotExecuted,
             Err(Error::Unknown(_)) => Ending::Unknown,
@@ -242,7 +251,6 @@ mod tests {
     use dunlin_lattice::{Answer, Incoming, Refusal, Serve};
     use dunlin_manifest::HostId;
     use dunlin_providers::keyvalue::{conformance, memory::MemoryStore};
-    use tokio::time::Instant;
 
     use super::*;
     use crate::directory::Replica;
@@ -290,5 +298,35 @@ mod tests {
         })
         .await
         .unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_late_is_not_executed_here_either() {
+        let (network, me) = (Network::new(1), HostId::new("gcp", "gcp-1"));
+        let calls = Calls::connect(&me, "test", network.bus(&me).as_ref(), made(), 1).await.unwrap();
+        let meter = calls.meter("redis");
+        let link = LinkedStore {
+            calls: Arc::new(calls),
+            stores: Arc::new(Stores::new(me, std::path::PathBuf::new(), false, None)),
+            directory: Arc::default(),
+            component: "todo".to_owned(),
+            link: "store".to_owned(),
+            provider: "redis".to_owned(),
+            meter,
+        };
+        let context = Context { deadline: Instant::now(), traceparent: None };
+        let mut executed = false;
+        let (_, here) = link.begin("keyvalue-set", "todo", &context);
+        let result = here.end(async {
+            executed = true;
+            Ok(())
+        });
+        let refused = result.await.unwrap_err();
+        assert_eq!(refused, Error::NotExecuted("the deadline had passed".to_owned()));
+        assert!(!executed);
+
+        let context = Context { deadline: Instant::now() + std::time::Duration::from_millis(1), ..context };
+        let (_, here) = link.begin("keyvalue-set", "todo", &context);
+        assert_eq!(here.end(async { Ok(7) }).await, Ok(7));
     }
 }
