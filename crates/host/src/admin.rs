@@ -1,4 +1,4 @@
-//! The admin port: health, metrics, status, logs. It only reads; nothing here changes what runs.
+//! The admin port: health, metrics, status, logs, calls. It only reads; nothing here changes what runs.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dunlin_providers::logging::{Entry, Followed};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 
 use crate::host::Shared;
 use crate::ingress::ResponseBody;
+use crate::watch;
 
 /// Records that `/v1/logs` begins with.
 const TAIL: usize = 1000;
@@ -40,18 +41,35 @@ pub(crate) async fn serve(
             Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
-        "/v1/logs" => logs(&shared, request.uri().query().unwrap_or_default()),
+        "/v1/logs" => logs(&shared, &parameters(&request)),
+        "/v1/calls" => calls(&shared, &parameters(&request)).await,
         _ => text(
             StatusCode::NOT_FOUND,
-            "there is /healthz, /readyz, /metrics, /v1/status and /v1/logs (?component=NAME, ?follow=true)\n"
+            "there is /healthz, /readyz, /metrics, /v1/status, /v1/logs and /v1/calls (?component=NAME, ?follow=true)\n"
                 .into(),
         ),
     }
 }
 
-/// One JSON object a line.
-fn logs(shared: &Shared, query: &str) -> Response<ResponseBody> {
-    let query: HashMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+type Parameters<'a> = HashMap<&'a str, &'a str>;
+
+fn parameters(request: &Request<Incoming>) -> Parameters<'_> {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').filter_map(|pair| pair.split_once('=')).collect()
+}
+
+/// Calls of all hosts as they pass, one JSON object a line.
+async fn calls(shared: &Shared, query: &Parameters<'_>) -> Response<ResponseBody> {
+    let component = query.get("component").map(|name| (*name).to_owned());
+    let lines = watch::lines(shared, query.get("follow") == Some(&"true"), component).await;
+    match lines {
+        Ok(lines) => stream(lines),
+        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("calls cannot be watched: {reason}\n")),
+    }
+}
+
+/// What components logged, one JSON object a line.
+fn logs(shared: &Shared, query: &Parameters<'_>) -> Response<ResponseBody> {
     let component = query.get("component").map(|name| (*name).to_owned());
     let wanted = move |origin: &dunlin_providers::logging::Origin| {
         component.as_deref().is_none_or(|component| component == &*origin.component)
@@ -71,7 +89,11 @@ fn logs(shared: &Shared, query: &str) -> Response<ResponseBody> {
             }
         }
     });
-    let frames = tail.chain(coming).map(|line| Ok::<_, std::convert::Infallible>(Frame::data(line)));
+    stream(tail.chain(coming))
+}
+
+fn stream(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response<ResponseBody> {
+    let frames = lines.map(|line| Ok::<_, std::convert::Infallible>(Frame::data(line)));
     let body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
     with_type(Response::new(body), "application/x-ndjson")
 }

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dunlin_agent::{Agent, AgentConfig, AgentHandle, HostFacts, LatticeView, SlotTable};
+use dunlin_lattice::presence::Presence;
 use dunlin_lattice::{Bus, CallServer};
 use dunlin_manifest::{HostId, Snapshot};
 use dunlin_providers::logging::LogBuffer;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin;
+use crate::bus::{Connections, NotedBus};
 use crate::calls::Calls;
 use crate::config::HostConfig;
 use crate::desired::Resolver;
@@ -47,6 +49,9 @@ pub(crate) struct Shared {
     /// The picture that directory and routes were made of: what is told is never ahead of what is done.
     pub(crate) told: ArcSwap<LatticeView>,
     pub(crate) calls: Arc<Calls>,
+    /// For metrics; it lives with the agent.
+    presence: Weak<Presence>,
+    connections: Arc<Connections>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) stand_ins: bool,
@@ -73,6 +78,7 @@ impl Host {
     /// See [`HostError`].
     pub async fn start(config: HostConfig, bus: Arc<dyn Bus>, directory: &Path) -> Result<Self, HostError> {
         let metrics = Metrics::new()?;
+        let (bus, connections) = NotedBus::new(bus);
         let log = LogBuffer::new(Default::default());
         let ingress_listener = listen(config.listen, "requests").await?;
         let admin_listener = listen(config.admin, "admin").await?;
@@ -96,16 +102,14 @@ impl Host {
             config.secrets.clone().map(SecretFiles::new),
         );
         let stores = Arc::new(stores.in_development(config.provider_urls.clone(), config.stand_ins));
-        let calls = Arc::new(
-            Calls::connect(
-                &config.id,
-                &config.lattice,
-                bus.as_ref(),
-                metrics.calls_made.clone(),
-                config.call_connections,
-            )
-            .await?,
+        let calls = Calls::connect(
+            &config.id,
+            &config.lattice,
+            bus.as_ref(),
+            metrics.clone(),
+            config.call_connections,
         );
+        let calls = Arc::new(calls.await?);
         let links = Arc::new(Links::new(Arc::clone(&calls), Arc::clone(&stores), Arc::clone(&directory)));
 
         let not_ready = Arc::new(NotReady::default());
@@ -140,6 +144,8 @@ impl Host {
             view: agent.view(),
             told: ArcSwap::new(agent.view().load_full()),
             calls: Arc::clone(&calls),
+            presence: Arc::downgrade(agent.presence()),
+            connections,
             stores: Arc::clone(&stores),
             log,
             stand_ins: config.stand_ins,
@@ -160,9 +166,8 @@ impl Host {
             spawn(follow::picture(Arc::clone(&shared))),
             spawn(follow::remember(config.state.clone(), Arc::clone(&shared), agent.ran())),
         ];
-        let serving = calls
-            .serve(agent.presence().own_clock(), Arc::new(Service { shared: Arc::clone(&shared) }))
-            .await;
+        let serving =
+            calls.serve(agent.presence().own_clock(), Arc::new(Service::new(Arc::clone(&shared)))).await;
 
         let options = ServerOptions { gauge: Some(metrics.connections.clone()), ..ServerOptions::default() };
         let answering = Arc::clone(&shared);
@@ -249,10 +254,16 @@ impl Shared {
         status::assemble(self)
     }
 
-    /// Metrics as text; gauges that follow the picture are set now.
+    /// Metrics as text; what others count is read now.
     pub(crate) fn metrics_text(&self) -> Result<String, prometheus::Error> {
-        status::set_gauges(self);
-        self.metrics.text()
+        self.metrics.text(|| {
+            status::set_gauges(self);
+            self.metrics.read_calls(&self.calls);
+            self.metrics.read_bus(&self.connections);
+            if let Some(presence) = self.presence.upgrade() {
+                self.metrics.read_presence(&presence);
+            }
+        })
     }
 
     /// The revision that this host follows, as far as it has read it.

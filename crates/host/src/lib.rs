@@ -5,6 +5,7 @@
 //! beyond what calls carry.
 
 mod admin;
+mod bus;
 mod calls;
 mod config;
 mod desired;
@@ -19,8 +20,10 @@ mod metrics;
 mod serve;
 pub mod server;
 mod slots;
+mod spans;
 pub mod status;
 mod stores;
+pub mod watch;
 mod wire;
 
 pub use config::HostConfig;

@@ -8,32 +8,64 @@ use dunlin_manifest::{Link, LinkTarget, Remote};
 use dunlin_providers::keyvalue::{Context, Error, KeyValue};
 use dunlin_runtime::{HandleError, Invoke as _, InvokeContext, InvokeError, Workload};
 use http::Request;
+use prometheus::{IntCounter, IntGauge};
+use tracing::Instrument as _;
 
 use crate::host::Shared;
 use crate::ingress;
 use crate::links::bucket;
+use crate::spans;
 use crate::wire::http::{HANDLE, decode_request, encode_response};
 use crate::wire::keyvalue::{Operation, encode_outcome, is_keyvalue};
 use crate::wire::{pack, unpack};
 
 /// Answers calls with what this host has.
 pub(crate) struct Service {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
+    /// Looked up once: requests, operations on stores, functions of components.
+    served: [IntCounter; KINDS.len()],
+    in_flight: IntGauge,
+}
+
+/// What calls are for, as the metric names it.
+const KINDS: [&str; 3] = ["http", "keyvalue", "component"];
+
+/// A call that is being executed; dropped with it, whatever becomes of it.
+struct Executing<'a>(&'a IntGauge);
+
+impl Drop for Executing<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Service {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let served = KINDS.map(|kind| shared.metrics.calls_served.with_label_values(&[kind]));
+        let in_flight = shared.metrics.calls_in_flight.with_label_values(&["served"]);
+        Self { shared, served, in_flight }
+    }
 }
 
 #[async_trait]
 impl Serve for Service {
     async fn serve(&self, call: Incoming) -> Result<Answer, Refusal> {
-        let kind = match call.function.as_str() {
-            HANDLE => "http",
-            function if is_keyvalue(function) => "keyvalue",
-            _ => "component",
-        };
-        self.shared.metrics.calls_served.with_label_values(&[kind]).inc();
-        match kind {
-            "http" => self.http(call).await,
-            "keyvalue" => self.keyvalue(call).await,
-            _ => self.component(call).await,
+        let [http, keyvalue, component] = &self.served;
+        self.in_flight.inc();
+        let _executing = Executing(&self.in_flight);
+        match call.function.as_str() {
+            HANDLE => {
+                http.inc();
+                self.http(call).await
+            }
+            function if is_keyvalue(function) => {
+                keyvalue.inc();
+                self.keyvalue(call).await
+            }
+            _ => {
+                component.inc();
+                self.component(call).await
+            }
         }
     }
 }
@@ -48,7 +80,11 @@ impl Service {
         }
         let workload = self.workload(&call.target)?;
         let head = decode_request(call.values).map_err(|error| Refusal::Refused(error.to_string()))?;
-        let request = Request::from_parts(head, ingress::from_lattice(call.body));
+        let mut request = Request::from_parts(head, ingress::from_lattice(call.body));
+        // What the head says is of the span that asked; the component belongs to this call's.
+        if let Some(traceparent) = &call.traceparent {
+            ingress::trace::set(request.headers_mut(), traceparent);
+        }
         let response = match ingress::run(&self.shared, &workload, request, call.deadline).await {
             Ok(response) => response,
             Err(HandleError::Busy(_)) => return Err(Refusal::Busy),
@@ -132,7 +168,12 @@ pub(crate) async fn perform(
     let operation = Operation::decode(&call.function, arguments).map_err(|error| refused(&error))?;
     allowed(operation.bucket())?;
     let context = Context { deadline: call.deadline, traceparent: call.traceparent };
-    match operation.run(store, &context).await {
+    let (context, span) = spans::provider(&call.target, &call.function, operation.bucket(), &context);
+    let outcome = operation.run(store, &context).instrument(span.clone()).await;
+    if !span.is_disabled() {
+        span.record("outcome", outcome.as_ref().map_or_else(ToString::to_string, |_| "done".to_owned()));
+    }
+    match outcome {
         // The lattice has a word of its own for what nobody knows.
         Err(Error::Unknown(reason)) => Err(Refusal::Unknown(reason)),
         outcome => {

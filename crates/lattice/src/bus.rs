@@ -34,6 +34,11 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Whether the connection stands, and how often it was made. A new `generation` means that messages may have been lost.
     fn state(&self) -> watch::Receiver<ConnectionState>;
+
+    /// Messages that arrived for subscriptions of this connection and were dropped because too many waited there.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 /// Makes connections of one user to one bus. A host holds several: one for presence and promises, others for calls.

@@ -12,14 +12,17 @@ mod execution;
 pub(crate) mod frames;
 mod line;
 mod pending;
+mod report;
 mod serve;
 mod server;
 mod settings;
+mod spans;
 #[cfg(test)]
 mod tests;
 
 pub use client::{CallClient, Candidate, Reply, Request};
 pub use error::CallError;
+pub use report::{CallCounters, Ending, Report};
 pub use serve::{Answer, Incoming, Refusal, Serve};
 pub use server::CallServer;
 pub use settings::CallSettings;

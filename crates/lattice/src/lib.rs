@@ -11,12 +11,15 @@ pub mod router;
 mod spelling;
 pub mod stream;
 pub mod subjects;
+pub mod trace_context;
 pub mod wire;
+pub mod witness;
 
 pub use bus::{Bus, BusError, Connection, ConnectionState, Message, Subscription};
 pub use call::{
-    Answer, CallClient, CallError, CallServer, CallSettings, Candidate, Incoming, Refusal, Reply, Request,
-    Serve,
+    Answer, CallClient, CallCounters, CallError, CallServer, CallSettings, Candidate, Ending, Incoming,
+    Refusal, Reply, Report, Request, Serve,
 };
 pub use router::{Executed, Place, Safety};
-pub use stream::{Body, BodyBroken, BodySender, BodyStream, Piece};
+pub use stream::{Body, BodyBroken, BodySender, BodyStream, Piece, StreamCounters};
+pub use trace_context::TraceContext;

@@ -20,7 +20,8 @@ pub struct Permissions {
 const ANNOUNCEMENTS: [Announcement; 3] = [Announcement::Beat, Announcement::State, Announcement::Goodbye];
 
 impl Permissions {
-    /// Of one host: announces only itself, is called only as itself, calls only in its own name.
+    /// Of one host: announces only itself, is called only as itself, calls only in its own name. It may look on like a
+    /// viewer, whom it tells what it hears.
     #[must_use]
     pub fn host(subjects: &Subjects, id: &HostId) -> Self {
         let lattice = subjects.lattice();
@@ -32,6 +33,8 @@ impl Permissions {
             format!("{lattice}.call.*.*.{me}.*.*"),
             format!("{lattice}.reply.*.*.*.*"),
             format!("{lattice}.trace.{me}.*"),
+            // Looks on in the name of whoever reads its admin port.
+            subjects.watch(&id.host),
         ]);
         let subscribe = vec![
             subjects.announcements(),
@@ -40,6 +43,7 @@ impl Permissions {
             subjects.calls_to(id),
             format!("{lattice}.reply.{me}.*.*"),
             subjects.watches(),
+            subjects.traces(),
         ];
         Self { publish, subscribe }
     }
@@ -130,6 +134,11 @@ mod tests {
             assert_eq!(any(&may.subscribe, &subjects.state_asks_to(to)), expected);
         }
         assert!(any(&may.publish, &subjects.reply(&other, "c", "1")));
+        assert!(any(&may.publish, &subjects.watch("aws-1")) && !any(&may.publish, &subjects.watch("gcp-1")));
+        assert!(
+            any(&may.subscribe, &subjects.trace(&other, "todo"))
+                && any(&may.subscribe, &subjects.watch("me"))
+        );
         assert!(!any(&may.subscribe, "todo.>") && !any(&may.publish, "other.call.a.b.aws.aws-1.c.d"));
     }
 
@@ -142,7 +151,8 @@ mod tests {
         assert!(own.subscribe.iter().all(|pattern| any(&site.subscribe, pattern)), "{own:?}");
         let foreign = Permissions::host(&subjects, &HostId::new("gcp", "gcp-1"));
         let shared: Vec<_> = foreign.publish.iter().filter(|pattern| any(&site.publish, pattern)).collect();
-        assert_eq!(shared, ["todo.reply.*.*.*.*"]);
+        // A viewer's name says nothing of its site; whoever asks in another's name only makes hosts tell.
+        assert_eq!(shared, ["todo.reply.*.*.*.*", "todo.watch.gcp-1"]);
         let viewer = Permissions::viewer(&subjects, "me").unwrap();
         assert!(viewer.publish.iter().all(|pattern| any(&site.publish, pattern)));
         assert!(viewer.subscribe.iter().all(|pattern| any(&site.subscribe, pattern)));

@@ -5,6 +5,7 @@
 //! reset from the other end breaks the stream: both ends free it, and the reader sees an error, never a short body.
 
 mod body;
+mod counters;
 mod credit;
 mod inbox;
 mod outbox;
@@ -14,6 +15,8 @@ mod reader;
 mod table;
 
 pub use body::{Body, BodyBroken, BodySender, BodyStream, Piece};
+pub use counters::StreamCounters;
+pub(crate) use counters::Underway;
 pub use credit::StreamLimits;
 pub(crate) use credit::{FRAME_COST, Pool};
 pub(crate) use inbox::{Inbox, Taken};

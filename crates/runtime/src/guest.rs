@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use wasmtime::component::GuestTaskId;
@@ -16,6 +16,7 @@ use wasmtime_wasi_http::{
 use crate::capability::egress;
 use crate::capability::stdio::Lines;
 use crate::counters::add;
+use crate::invoke::InvokeContext;
 use crate::life::Life;
 use crate::limiter::Limiter;
 use crate::shared::Shared;
@@ -26,8 +27,10 @@ use crate::ticker::Running;
 pub struct RequestContext {
     /// When the client stops waiting for the head of the answer.
     pub deadline: Instant,
-    /// W3C `traceparent`, if it has one.
+    /// W3C `traceparent`, if it has one. Goes along with outbound requests to which the guest gives none.
     pub traceparent: Option<String>,
+    /// W3C `tracestate`, if it has one; goes where `traceparent` goes.
+    pub tracestate: Option<String>,
 }
 
 /// What follows a request into its instance.
@@ -117,6 +120,13 @@ impl Guest {
         self.requests.push((task, Arc::clone(ticket)));
     }
 
+    /// Notes that this instance was made for one call of another component.
+    pub(crate) fn invoked(&mut self, context: &InvokeContext) {
+        let InvokeContext { deadline, traceparent } = context.clone();
+        let ticket = Ticket::new(RequestContext { deadline, traceparent, tracestate: None });
+        self.hooks.latest = Some(ticket);
+    }
+
     /// The request that the running code works for; the latest, if that is not known.
     pub(crate) fn request(store: &mut StoreContextMut<'_, Self>) -> RequestContext {
         if store.data().requests.len() > 1 {
@@ -126,10 +136,9 @@ impl Guest {
                 return ticket.context.clone();
             }
         }
-        let latest = store.data().requests.last();
-        latest.map_or_else(
-            || RequestContext { deadline: store.data().life.kill_at(), traceparent: None },
-            |(_, ticket)| ticket.context.clone(),
+        store.data().hooks.latest.as_ref().map_or_else(
+            || RequestContext { deadline: store.data().life.kill_at(), traceparent: None, tracestate: None },
+            |ticket| ticket.context.clone(),
         )
     }
 }
@@ -170,9 +179,8 @@ impl WasiHttpHooks for Hooks {
     ) -> Sending {
         let shared = Arc::clone(&self.shared);
         let latest = self.latest.clone();
-        let traceparent = latest.as_ref().and_then(|latest| latest.context.traceparent.as_deref());
-        if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
-            request.headers_mut().entry("traceparent").or_insert(value);
+        if let Some(latest) = &latest {
+            trace(request.headers_mut(), &latest.context);
         }
         Box::new(async move {
             // Without a link the import is not there at all, so this is not reached.
@@ -185,5 +193,21 @@ impl WasiHttpHooks for Hooks {
             }
             sent
         })
+    }
+}
+
+/// Lets a trace go on outside. A guest that names one itself knows better.
+fn trace(headers: &mut HeaderMap, context: &RequestContext) {
+    let value = |text: &Option<String>| HeaderValue::from_str(text.as_deref()?).ok();
+    if headers.contains_key("traceparent") {
+        return;
+    }
+    if let Some(parent) = value(&context.traceparent) {
+        headers.insert("traceparent", parent);
+        // Without the parent that it belongs to, a state would be worth nothing.
+        headers.remove("tracestate");
+        if let Some(state) = value(&context.tracestate) {
+            headers.insert("tracestate", state);
+        }
     }
 }

@@ -170,7 +170,7 @@ impl Workload {
             .header(header::USER_AGENT, "dunlin-probe")
             .body(Empty::<Bytes>::new())
             .map_err(|error| HandleError::BadRequest(error.to_string()))?;
-        let context = RequestContext { deadline, traceparent: None };
+        let context = RequestContext { deadline, traceparent: None, tracestate: None };
         Ok(self.handle(request, context).await?.status())
     }
 

@@ -298,7 +298,7 @@ async fn server() -> (u16, Arc<std::sync::atomic::AtomicUsize>) {
                 if head.contains("get /silent") {
                     std::future::pending::<()>().await;
                 }
-                let traced = head.contains("traceparent: 00-");
+                let traced = head.contains("traceparent: 00-") && head.contains("tracestate: vendor=1");
                 let body = if traced { "traced" } else { "yes" };
                 let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
                 let _ = stream.write_all(answer.as_bytes()).await;
@@ -323,6 +323,7 @@ async fn only_listed_hosts_are_reached() {
     let request = common::get(&format!("/?url=http://127.0.0.1:{port}/"));
     let mut context = common::within(Duration::from_secs(5));
     context.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    context.tracestate = Some("vendor=1".to_owned());
     assert!(text(allowed.handle(request, context).await.unwrap()).await.unwrap().contains("traced"));
     let start = Instant::now();
     assert_eq!(whole(&allowed, &format!("/?url=http://127.0.0.1:{port}/silent")).await.0, 502);
@@ -378,4 +379,49 @@ async fn one_component_calls_another() {
     eventually("the callee is gone", || greeter.counts().instances == 0).await;
     assert_eq!(whole(&importer, "/rest?ms=1").await.1, "rested\n");
     assert_eq!((importer.in_flight(), greeter.in_flight()), (0, 0));
+}
+
+/// The end of a chain of links: keeps what it was called with.
+#[derive(Default)]
+struct Last(std::sync::Mutex<Vec<dunlin_runtime::InvokeContext>>);
+
+#[async_trait::async_trait]
+impl dunlin_runtime::Invoke for Last {
+    async fn invoke(
+        &self,
+        _: &str,
+        _: &str,
+        values: bytes::Bytes,
+        context: &dunlin_runtime::InvokeContext,
+    ) -> Result<bytes::Bytes, dunlin_runtime::InvokeError> {
+        self.0.lock().unwrap().push(context.clone());
+        Ok(values)
+    }
+}
+
+#[tokio::test]
+async fn a_component_that_is_called_calls_on_in_the_same_trace_and_time() {
+    let between = r#"(component
+        (import "example:next/step" (instance $next (export "go" (func))))
+        (core module $m (import "next" "go" (func $go)) (func (export "go") (call $go)))
+        (core func $go (canon lower (func $next "go")))
+        (core instance $i (instantiate $m (with "next" (instance (export "go" (func $go))))))
+        (func $f (canon lift (core func $i "go")))
+        (component $c (import "f" (func $f)) (export "go" (func $f)))
+        (instance $r (instantiate $c (with "f" (func $f))))
+        (export "example:first/step" (instance $r)))"#;
+    let last = Arc::new(Last::default());
+    let link = Arc::clone(&last) as Arc<dyn dunlin_runtime::Invoke>;
+    let components = BTreeMap::from([("example:next/step".to_owned(), link)]);
+    let bindings = Bindings { components, ..Bindings::default() };
+    let between = prepare(&engine(), wat::parse_str(between).unwrap(), bindings, limits()).await;
+    let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let context = dunlin_runtime::InvokeContext { deadline, traceparent };
+    dunlin_runtime::Invoke::invoke(&between, "example:first/step", "go", bytes::Bytes::new(), &context)
+        .await
+        .unwrap();
+    let seen = last.0.lock().unwrap().pop().unwrap();
+    assert_eq!(seen.traceparent, context.traceparent);
+    assert!(seen.deadline <= context.deadline);
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dunlin_lattice::{CallError, Executed, Request as Call, Safety};
+use dunlin_lattice::{CallError, Ending, Executed, Request as Call, Safety};
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::Instant;
 
 use super::body::{ResponseBody, from_lattice, to_lattice};
-use super::respond;
+use super::owner::Owner;
+use super::{respond, trace};
 use crate::directory::Replica;
 use crate::host::Shared;
 use crate::wire::http::{HANDLE, decode_response, encode_request};
@@ -27,12 +28,15 @@ pub(super) fn candidates(shared: &Shared, component: &str, remote: bool) -> Vec<
 /// Sends the request to one of `candidates`, to others as far as the routing table allows, and its answer back.
 pub(super) async fn forward(
     shared: &Arc<Shared>,
-    component: &Arc<str>,
+    owner: &Owner,
     candidates: Vec<Replica>,
     request: Request<RequestBody>,
     deadline: Instant,
 ) -> Response<ResponseBody> {
+    let component = owner.name();
+    let meter = owner.meter(&shared.metrics);
     if candidates.is_empty() {
+        super::note(shared, owner, Some(&meter.calls), &request).ends(Ending::NotExecuted);
         return respond::unavailable(format!(
             "no host that may answer has component {component:?} ready; try again soon"
         ));
@@ -53,13 +57,13 @@ pub(super) async fn forward(
         body,
         deadline,
         safety: safety(&head.method),
-        traceparent: head.headers.get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned),
+        traceparent: head.headers.get(trace::PARENT).and_then(|value| value.to_str().ok()).map(str::to_owned),
     };
-    let reply = match shared.calls.call(&candidates, call).await {
+    let reply = match shared.calls.call(&meter.calls, &candidates, call).await {
         Ok(reply) => reply,
         Err(error) => return explain(error, deadline),
     };
-    shared.metrics.forwarded.with_label_values(&[&**component, reply.served_by.site.as_str()]).inc();
+    meter.forwarded_to(&reply.served_by.site);
     match decode_response(reply.values) {
         Ok(head) => Response::from_parts(head, from_lattice(reply.body)),
         Err(error) => {

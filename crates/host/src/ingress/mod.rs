@@ -3,45 +3,58 @@
 
 mod body;
 mod forward;
+mod owner;
 mod respond;
 mod routes;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dunlin_lattice::Ending;
 use dunlin_runtime::{HandleError, RequestContext, Workload};
 use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 pub(crate) use self::body::{ResponseBody, from_lattice, to_lattice};
+use self::owner::Owner;
 pub(crate) use self::respond::failure;
 use self::routes::Route;
 pub(crate) use self::routes::Routes;
+use crate::calls::{Names, Underway};
 use crate::host::Shared;
+use crate::metrics::CallMeter;
+use crate::spans;
+use crate::wire::http::HANDLE;
 
 /// The header that tells which host ran the component.
 pub(crate) const SERVED_BY: &str = "dunlin-served-by";
 
 /// Answers one request.
-pub(crate) async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Response<ResponseBody> {
+pub(crate) async fn serve(shared: Arc<Shared>, mut request: Request<Incoming>) -> Response<ResponseBody> {
     let begun = Instant::now();
     shared.metrics.all_requests.inc();
     if let Err(reason) = check_host(&request) {
         return respond::bad_request(reason);
     }
-    let Some((component, remote)) = find(&shared, &request) else {
+    let Some((owner, remote)) = find(&shared, &request) else {
         return respond::no_route(hostname(&request), request.uri().path());
     };
-    let response = answer(&shared, &component, remote, request, begun).await;
-    let status = response.status();
+    let (parent, own) = trace::begin(request.headers_mut());
+    let span = spans::request(&shared, owner.name(), &request, parent, own);
+    let response = answer(&shared, &owner, remote, request, begun).instrument(span.clone()).await;
+    let (status, took) = (response.status(), begun.elapsed());
     if let Some(reason) = response.extensions().get::<respond::Reason>() {
         shared.metrics.failures.with_label_values(&[reason.0]).inc();
     }
-    shared.metrics.requests.with_label_values(&[&*component, status.as_str()]).inc();
-    shared.metrics.request_seconds.with_label_values(&[&*component]).observe(begun.elapsed().as_secs_f64());
+    owner.meter(&shared.metrics).answered(status, took);
+    if !span.is_disabled() {
+        span.record("status", status.as_u16()).record("milliseconds", took.as_secs_f64() * 1e3);
+    }
     response
 }
 
@@ -59,7 +72,7 @@ fn check_host(request: &Request<Incoming>) -> Result<(), &'static str> {
 }
 
 /// The component that answers a request, and whether another site may.
-fn find(shared: &Shared, request: &Request<Incoming>) -> Option<(Arc<str>, bool)> {
+fn find(shared: &Shared, request: &Request<Incoming>) -> Option<(Arc<Owner>, bool)> {
     let routes = shared.routes.load();
     let route = routes.find(hostname(request), request.uri().path())?;
     Some((owner(shared, route), route.remote))
@@ -72,11 +85,11 @@ fn hostname(request: &Request<Incoming>) -> Option<&str> {
 }
 
 /// The component that has the route now: the one that Git names, or, until that has a ready slot, one that had it before.
-fn owner(shared: &Shared, route: &Route) -> Arc<str> {
-    if route.before.is_empty() || is_ready(shared, &route.component) {
+fn owner(shared: &Shared, route: &Route) -> Arc<Owner> {
+    if route.before.is_empty() || is_ready(shared, route.component.name()) {
         return Arc::clone(&route.component);
     }
-    let before = route.before.iter().find(|component| is_ready(shared, component));
+    let before = route.before.iter().find(|owner| is_ready(shared, owner.name()));
     Arc::clone(before.unwrap_or(&route.component))
 }
 
@@ -88,11 +101,12 @@ fn is_ready(shared: &Shared, component: &str) -> bool {
 /// Here, if there is a ready slot; else at another host; else here after all, ready or not.
 async fn answer(
     shared: &Arc<Shared>,
-    component: &Arc<str>,
+    owner: &Owner,
     remote: bool,
     request: Request<Incoming>,
     begun: Instant,
 ) -> Response<ResponseBody> {
+    let component = owner.name();
     let slots = shared.slots.load();
     let here = slots.get(component);
     let timeout = here.map_or_else(|| shared.request_timeout(component), |slot| slot.slot.request_timeout());
@@ -102,15 +116,14 @@ async fn answer(
     let (ready, doubtful) = (workload(true), workload(false));
     drop(slots);
     if let Some(workload) = ready {
-        return local(shared, &workload, component, remote, request, deadline).await;
+        return local(shared, &workload, owner, remote, request, deadline).await;
     }
     match (forward::candidates(shared, component, remote), doubtful) {
         (candidates, Some(workload)) if !candidates.iter().any(|candidate| candidate.ready) => {
-            local(shared, &workload, component, remote, request, deadline).await
+            local(shared, &workload, owner, remote, request, deadline).await
         }
         (candidates, _) => {
-            forward::forward(shared, component, candidates, request.map(BodyExt::boxed_unsync), deadline)
-                .await
+            forward::forward(shared, owner, candidates, request.map(BodyExt::boxed_unsync), deadline).await
         }
     }
 }
@@ -119,18 +132,22 @@ async fn answer(
 async fn local(
     shared: &Arc<Shared>,
     workload: &Arc<Workload>,
-    component: &Arc<str>,
+    owner: &Owner,
     remote: bool,
     request: Request<Incoming>,
     deadline: Instant,
 ) -> Response<ResponseBody> {
     let again = request.body().is_end_stream().then(|| repeat(&request));
-    match run(shared, workload, request, deadline).await {
+    let mut underway = note(shared, owner, None, &request).stays_here();
+    let result = run(shared, workload, request, deadline).await;
+    underway.ends(ending(&result));
+    drop(underway);
+    match result {
         Err(HandleError::Busy(reason)) => {
-            let candidates = forward::candidates(shared, component, remote);
+            let candidates = forward::candidates(shared, owner.name(), remote);
             match again {
                 Some(request) if candidates.iter().any(|candidate| candidate.ready) => {
-                    forward::forward(shared, component, candidates, request, deadline).await
+                    forward::forward(shared, owner, candidates, request, deadline).await
                 }
                 _ => failure(&HandleError::Busy(reason)),
             }
@@ -138,6 +155,36 @@ async fn local(
         Ok(response) => response,
         Err(error) => failure(&error),
     }
+}
+
+/// Notes what becomes of a request, for whoever watches; one that stays here is counted as a request alone.
+fn note<'a, B>(
+    shared: &'a Shared,
+    owner: &Owner,
+    meter: Option<&'a CallMeter>,
+    request: &Request<B>,
+) -> Underway<'a> {
+    let names = Names {
+        component: "",
+        link: "",
+        target: owner.name(),
+        function: HANDLE,
+        traceparent: traceparent(request),
+    };
+    shared.calls.begin(meter, names)
+}
+
+/// How a request that stayed here ended.
+fn ending(result: &Result<Response<ResponseBody>, HandleError>) -> Ending {
+    match result {
+        Ok(_) => Ending::Answered,
+        Err(HandleError::Busy(_) | HandleError::DeadlinePassed) => Ending::NotExecuted,
+        Err(_) => Ending::Failed,
+    }
+}
+
+fn traceparent<B>(request: &Request<B>) -> Option<&str> {
+    request.headers().get(trace::PARENT).and_then(|value| value.to_str().ok())
 }
 
 /// The same request without its empty body.
@@ -159,9 +206,9 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let traceparent =
-        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut response = workload.handle(request, RequestContext { deadline, traceparent }).await?;
+    let traceparent = traceparent(&request).map(str::to_owned);
+    let context = RequestContext { deadline, traceparent, tracestate: trace::state(request.headers()) };
+    let mut response = workload.handle(request, context).await?;
     response.headers_mut().insert(SERVED_BY, shared.served_by.clone());
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }

@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use dunlin_manifest::{Remote, Snapshot};
 
+use super::owner::Owner;
+
 /// What a route leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
     /// The prefix, without a trailing slash; empty for all paths.
     path: String,
     /// The component that Git gives the route to now.
-    pub(crate) component: Arc<str>,
+    pub(crate) component: Arc<Owner>,
     /// Whether another site may answer.
     pub(crate) remote: bool,
     /// Components that had the route before, newest first: they keep it until `component` has a ready slot.
-    pub(crate) before: Vec<Arc<str>>,
+    pub(crate) before: Vec<Arc<Owner>>,
 }
 
 /// All routes of a desired state.
@@ -41,7 +43,7 @@ impl Routes {
             let path = http.path.trim_end_matches('/').to_owned();
             let route = Route {
                 path: path.clone(),
-                component: name.as_str().into(),
+                component: Owner::new(name),
                 remote: http.remote == Remote::Allow,
                 before: Vec::new(),
             };
@@ -58,11 +60,12 @@ impl Routes {
             let owners = std::iter::once(&old.component).chain(&old.before);
             match declared.get_mut(&key) {
                 Some(new) => {
-                    let kept = owners.filter(|owner| **owner != new.component && alive.contains(&***owner));
+                    let kept =
+                        owners.filter(|owner| **owner != new.component && alive.contains(owner.name()));
                     new.before = kept.take(REMEMBERED).cloned().collect();
                 }
-                None if alive.contains(&*old.component)
-                    && !snapshot.components.contains_key(&*old.component) =>
+                None if alive.contains(old.component.name())
+                    && !snapshot.components.contains_key(old.component.name()) =>
                 {
                     declared.insert(key, old.clone());
                 }
@@ -146,7 +149,7 @@ mod tests {
     }
 
     fn owner(routes: &Routes, hostname: &str, path: &str) -> Option<String> {
-        routes.find(Some(hostname), path).map(|route| route.component.to_string())
+        routes.find(Some(hostname), path).map(|route| route.component.name().to_owned())
     }
 
     #[test]
@@ -179,7 +182,7 @@ mod tests {
         let alive = BTreeSet::from(["a".to_owned()]);
         let new = Routes::build(&snapshot(&[("b", "{ path: / }")]), &old, &alive);
         let route = new.find(None, "/").unwrap();
-        assert_eq!((&*route.component, route.before.as_slice()), ("b", &["a".into()][..]));
+        assert_eq!((route.component.name(), route.before.as_slice()), ("b", &[Owner::new("a")][..]));
         let later = Routes::build(&snapshot(&[("b", "{ path: / }")]), &new, &BTreeSet::new());
         assert!(later.find(None, "/").unwrap().before.is_empty());
         let gone = Routes::build(&snapshot(&[]), &old, &alive);

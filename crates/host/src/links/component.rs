@@ -6,13 +6,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use dunlin_lattice::{Body, Executed, Request, Safety};
-use dunlin_runtime::{Invoke, InvokeContext, InvokeError};
+use dunlin_lattice::{Body, Ending, Executed, Request, Safety};
+use dunlin_runtime::{Invoke, InvokeContext, InvokeError, Workload};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
-use crate::calls::Calls;
+use crate::calls::{Calls, Names};
 use crate::directory::Directory;
 use crate::host::Shared;
+use crate::metrics::CallMeter;
+use crate::spans;
 
 /// One component's link to another.
 pub(super) struct LinkedComponent {
@@ -22,7 +25,40 @@ pub(super) struct LinkedComponent {
     pub(super) component: String,
     pub(super) link: String,
     pub(super) target: String,
+    pub(super) meter: CallMeter,
     pub(super) timeout: Duration,
+}
+
+impl LinkedComponent {
+    /// Calls a function of a component that runs in this process.
+    async fn here(
+        &self,
+        workload: &Workload,
+        interface: &str,
+        function: &str,
+        values: Bytes,
+        context: InvokeContext,
+    ) -> Result<Bytes, InvokeError> {
+        let names = Names {
+            component: &self.component,
+            link: &self.link,
+            target: &self.target,
+            function,
+            traceparent: context.traceparent.as_deref(),
+        };
+        let mut underway = self.calls.begin(Some(&self.meter), names).stays_here();
+        let (context, span) = spans::invoked(&self.target, function, context);
+        let result = workload.invoke(interface, function, values, &context).instrument(span.clone()).await;
+        let ending = match &result {
+            Ok(_) => Ending::Answered,
+            Err(InvokeError::NotExecuted(_)) => Ending::NotExecuted,
+            Err(InvokeError::Unknown(_)) => Ending::Unknown,
+            Err(InvokeError::Trapped(_)) => Ending::Failed,
+        };
+        span.record("outcome", ending.word());
+        underway.ends(ending);
+        result
+    }
 }
 
 #[async_trait]
@@ -41,7 +77,7 @@ impl Invoke for LinkedComponent {
             slots.get(&self.target).filter(|slot| slot.ready)?.slot.enter().cloned()
         });
         if let Some(workload) = here {
-            return workload.invoke(interface, function, values, &context).await;
+            return self.here(&workload, interface, function, values, context).await;
         }
         let replicas = self.directory.load().component(&self.target).to_vec();
         let request = Request {
@@ -56,7 +92,7 @@ impl Invoke for LinkedComponent {
             safety: Safety::Write,
             traceparent: context.traceparent,
         };
-        let reply = self.calls.call(&replicas, request).await.map_err(|error| {
+        let reply = self.calls.call(&self.meter, &replicas, request).await.map_err(|error| {
             let text = format!("component {:?}: {error}", self.target);
             match error.executed() {
                 Executed::No => InvokeError::NotExecuted(text),

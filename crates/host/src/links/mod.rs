@@ -51,6 +51,7 @@ impl Links {
             component: component.to_owned(),
             link: link.to_owned(),
             provider: provider.to_owned(),
+            meter: self.calls.meter(provider),
         })
     }
 
@@ -69,6 +70,7 @@ impl Links {
             component: component.to_owned(),
             link: name.to_owned(),
             target: target.to_owned(),
+            meter: self.calls.meter(target),
             timeout: link.timeout,
         })
     }

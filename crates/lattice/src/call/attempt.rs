@@ -7,6 +7,7 @@ use dunlin_manifest::HostId;
 use rand::RngExt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::client::{Candidate, Reply};
 use super::frames::{self, Kind, OVERHEAD, RefusalKind, Reset};
@@ -77,7 +78,8 @@ impl Attempt<'_> {
             match self.line.table.open_outbox(id, &candidate.host) {
                 Ok(outbox) => {
                     let (slot, table) = (Arc::clone(&request.body), Arc::clone(&self.line.table));
-                    tokio::spawn(pump(slot, outbox, table, route.clone(), Direction::Request));
+                    let pump = pump(slot, outbox, table, route.clone(), Direction::Request);
+                    tokio::spawn(pump.in_current_span());
                 }
                 Err(reason) => return unsent(Outcome::Busy, reason.to_string()),
             }

@@ -9,11 +9,12 @@ use dunlin_manifest::{HostId, is_dns_label};
 use futures::stream::{FuturesUnordered, StreamExt};
 use rand::RngExt;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::attempt::{Attempt, Ended, Prepared};
 use super::frames::OVERHEAD;
 use super::line::{Kept, Line};
-use super::{CallError, CallSettings};
+use super::{CallError, CallSettings, Ending, Report, spans};
 use crate::Connection;
 use crate::presence::PeerClock;
 use crate::router::{
@@ -21,6 +22,7 @@ use crate::router::{
 };
 use crate::stream::{Body, Slot};
 use crate::subjects::Subjects;
+use crate::trace_context::continued;
 
 /// A call to make.
 #[derive(Debug)]
@@ -99,7 +101,8 @@ impl CallClient {
     ) -> Self {
         let mut lines = Vec::with_capacity(connections.len());
         for connection in connections {
-            lines.push(Kept::start(connection, &subjects, &me, settings.streams).await);
+            let counters = &settings.counters.streams;
+            lines.push(Kept::start(connection, &subjects, &me, settings.streams, counters).await);
         }
         let budget = Mutex::new(Budget::new(settings.budget, Instant::now()));
         let peers = Peers::new(settings.ejection);
@@ -112,25 +115,55 @@ impl CallClient {
     /// # Errors
     /// [`CallError`], which says what is known of the execution.
     pub async fn call(&self, candidates: &[Candidate], request: Request) -> Result<Reply, CallError> {
+        self.call_reported(candidates, request, &mut Report::default()).await
+    }
+
+    /// As [`CallClient::call`], and tells on the way how it goes.
+    ///
+    /// # Errors
+    /// As [`CallClient::call`].
+    pub async fn call_reported(
+        &self,
+        candidates: &[Candidate],
+        mut request: Request,
+        report: &mut Report,
+    ) -> Result<Reply, CallError> {
+        let contexts = continued(request.traceparent.as_deref());
+        request.traceparent = contexts.1.map(|own| own.to_string());
         let request = self.prepare(request)?;
+        let span = spans::made(&self.me, &request, contexts);
+        let result = self.ask(candidates, &request, report).instrument(span.clone()).await;
+        if !span.is_disabled() {
+            let to = report.to.as_ref().map(|(host, _)| tracing::field::display(host));
+            span.record("to", to).record("attempts", report.attempts);
+            span.record("outcome", Ending::of(&result).word());
+        }
+        result
+    }
+
+    async fn ask(
+        &self,
+        candidates: &[Candidate],
+        request: &Prepared,
+        report: &mut Report,
+    ) -> Result<Reply, CallError> {
         self.with_budget(Budget::deposit);
         // Collected, because a closure that borrows must not be held across a wait in a future that has to be `Send`.
         let ordered: Vec<&Candidate> =
             self.order(candidates).into_iter().map(|index| &candidates[index]).collect();
         let mut next = ordered.into_iter().peekable();
-        let mut tried = 0;
         let mut doubtful = None;
         let mut running = FuturesUnordered::new();
         let Some(first) = next.next() else {
-            return Err(CallError::Unavailable { tried, reason: "no host has it".to_owned() });
+            return Err(CallError::Unavailable { tried: 0, reason: "no host has it".to_owned() });
         };
         if Instant::now() >= request.deadline {
             return Err(CallError::DeadlinePassed);
         }
         let mut latest = first;
-        tried += 1;
-        running.push(self.attempt(first, &request));
-        let mut patience = self.patience(first, &request);
+        report.asks(first);
+        running.push(self.attempt(first, request));
+        let mut patience = self.patience(first, request);
         loop {
             // Only a read may be asked for elsewhere while somebody may still answer it.
             let impatient =
@@ -172,12 +205,16 @@ impl CallClient {
                     }
                     if let Some(candidate) = next.next() {
                         latest = candidate;
-                        tried += 1;
-                        running.push(self.attempt(candidate, &request));
-                        patience = self.patience(candidate, &request);
+                        report.retried.push(outcome);
+                        report.asks(candidate);
+                        running.push(self.attempt(candidate, request));
+                        patience = self.patience(candidate, request);
                     }
                 }
-                (_, Some(Ended { reply: Some(reply), .. })) => return Ok(reply),
+                (_, Some(Ended { reply: Some(reply), host, .. })) => {
+                    report.ends_at(&host, candidates);
+                    return Ok(reply);
+                }
                 // Somebody else may still answer well.
                 (Decision::Report | Decision::ReportUnknown, Some(ended)) if !running.is_empty() => {
                     doubtful = doubtful.or((ended.outcome.executed() == Executed::Unknown).then_some(ended));
@@ -188,6 +225,8 @@ impl CallClient {
                         Some(doubtful) if ended.outcome.executed() == Executed::No => doubtful,
                         _ => ended,
                     };
+                    report.ends_at(&ended.host, candidates);
+                    let tried = report.attempts as usize;
                     return Err(CallError::of(ended.outcome, &ended.host, ended.reason, tried));
                 }
                 // Silence so far, and nobody else to ask: wait for the deadline.

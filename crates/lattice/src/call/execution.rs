@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::frames::{self, Kind, OVERHEAD, RefusalKind};
 use super::serve::refusal;
@@ -18,15 +19,18 @@ pub(crate) struct Running {
     shared: Arc<Shared>,
     route: Route,
     answered: bool,
+    /// Where its outcome is told.
+    pub(crate) span: Span,
 }
 
 impl Running {
     pub(crate) fn new(shared: Arc<Shared>, route: Route) -> Self {
-        Self { shared, route, answered: false }
+        Self { shared, route, answered: false, span: Span::none() }
     }
 
     /// Refuses it from a place that cannot wait.
     pub(crate) fn refuse(&mut self, kind: RefusalKind, reason: &str) {
+        self.span.record("outcome", tracing::field::debug(kind));
         let frame = self.route.frame(Kind::Refusal(refusal(kind, reason)));
         for subject in self.finish(Some(frame.clone())) {
             self.route.outgoing.later(&subject, None, frame.clone());
@@ -57,6 +61,7 @@ impl Drop for Running {
             self.refuse(RefusalKind::Failed, "it panicked");
             return;
         }
+        self.span.record("outcome", "stopped");
         let frame = self.route.frame(Direction::Answer.reset("it was stopped before it answered".to_owned()));
         for subject in self.finish(None) {
             self.route.outgoing.later(&subject, None, frame.clone());
@@ -77,6 +82,7 @@ pub(crate) async fn execute(mut running: Running, incoming: Incoming, permit: Ow
     });
     match result {
         Ok(answer) => {
+            running.span.record("outcome", "answered");
             let streamed = send(&mut running, &shared, &from, answer).await;
             drop(permit);
             if let Some((slot, outbox)) = streamed {
@@ -85,7 +91,9 @@ pub(crate) async fn execute(mut running: Running, incoming: Incoming, permit: Ow
             }
         }
         Err(reason) => {
-            let frame = running.route.frame(Kind::Refusal(reason.into_frame()));
+            let refusal = reason.into_frame();
+            running.span.record("outcome", tracing::field::debug(refusal.kind()));
+            let frame = running.route.frame(Kind::Refusal(refusal));
             running.answer(frame, true).await;
         }
     }

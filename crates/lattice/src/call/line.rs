@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::frames::{Frame, Kind};
 use super::pending::{Heard, Pending, Waiting};
-use crate::stream::{BodyBroken, Direction, Outgoing, Route, StreamLimits, Table};
+use crate::stream::{BodyBroken, Direction, Outgoing, Route, StreamCounters, StreamLimits, Table};
 use crate::subjects::Subjects;
 use crate::{Connection, ConnectionState, Message, Subscription, wire};
 
@@ -52,12 +52,13 @@ impl Kept {
         subjects: &Subjects,
         me: &HostId,
         limits: StreamLimits,
+        counters: &Arc<StreamCounters>,
     ) -> Self {
         let token = format!("{:016x}", rand::rng().random::<u64>());
         let pattern = subjects.replies_to(me, &token);
         let line = Arc::new(Line {
             outgoing: Outgoing::start(Arc::clone(&connection)),
-            table: Table::new(limits, Direction::Answer),
+            table: Table::new(limits, Direction::Answer, Arc::clone(counters)),
             pending: Pending::default(),
             state: connection.state(),
             listening: AtomicBool::new(false),

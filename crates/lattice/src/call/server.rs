@@ -1,23 +1,25 @@
 //! The called side: one subscription for all calls to this host, checked one after the other, executed side by side.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dunlin_manifest::HostId;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::dedup::{Dedup, Seen};
 use super::execution::{Running, execute};
 use super::frames::{self, Frame, Kind, RefusalKind};
 use super::line::AGAIN;
 use super::serve::refusal;
-use super::{CallSettings, Incoming, Serve};
+use super::{CallSettings, Incoming, Serve, spans};
 use crate::presence::PeerClock;
 use crate::stream::{Body, BodyBroken, Delivered, Direction, Outgoing, Route, Table};
 use crate::subjects::{CallSubject, Subjects};
+use crate::trace_context::continued;
 use crate::wire::{self, WireError};
 use crate::{Connection, Message, Subscription};
 
@@ -37,7 +39,6 @@ pub(crate) struct Shared {
     pub(crate) table: Arc<Table>,
     pub(crate) dedup: Dedup,
     pub(crate) permits: Arc<Semaphore>,
-    refused: AtomicU64,
 }
 
 impl CallServer {
@@ -52,10 +53,9 @@ impl CallServer {
     ) -> Self {
         let shared = Arc::new(Shared {
             outgoing: Outgoing::start(Arc::clone(&connection)),
-            table: Table::new(settings.streams, Direction::Request),
+            table: Table::new(settings.streams, Direction::Request, Arc::clone(&settings.counters.streams)),
             dedup: Dedup::new(settings.remembered, settings.kept),
             permits: Arc::new(Semaphore::new(settings.concurrent.min(Semaphore::MAX_PERMITS))),
-            refused: AtomicU64::new(0),
             subjects,
             me,
             clock,
@@ -82,7 +82,7 @@ impl CallServer {
     /// Messages that were refused because they broke the rules of the wire.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.shared.refused.load(Ordering::Relaxed)
+        self.shared.settings.counters.refused()
     }
 }
 
@@ -130,7 +130,7 @@ async fn run(shared: Arc<Shared>, mut subscription: Option<Subscription>) {
             message = calls.next() => match message {
                 Some(message) => {
                     if shared.hear(message, &mut executions).is_none() {
-                        shared.refused.fetch_add(1, Ordering::Relaxed);
+                        shared.settings.counters.refused.fetch_add(1, Ordering::Relaxed);
                     }
                 }
                 None => {
@@ -217,6 +217,7 @@ impl Shared {
             Seen::Full => return refuse(RefusalKind::Busy, "too many calls to remember"),
             Seen::Foreign => return refuse(RefusalKind::Refused, "a call id of another host"),
         }
+        let contexts = continued(call.traceparent.as_deref());
         let mut running = Running::new(Arc::clone(self), route.clone());
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return running.refuse(RefusalKind::Busy, "");
@@ -239,10 +240,12 @@ impl Shared {
             values: call.values,
             body,
             deadline,
-            traceparent: call.traceparent,
+            traceparent: contexts.1.map(|own| own.to_string()),
         };
         let id = route.id;
-        let handle = executions.spawn(execute(running, incoming, permit));
+        running.span = spans::served(&self.me, &incoming, contexts);
+        let span = running.span.clone();
+        let handle = executions.spawn(execute(running, incoming, permit).instrument(span));
         self.dedup.runs_as(id, handle);
     }
 }

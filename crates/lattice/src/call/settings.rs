@@ -1,7 +1,9 @@
 //! The bounds of calls. The defaults suit a host with some hundred calls in flight.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::CallCounters;
 use crate::router::{BudgetSettings, EjectionSettings};
 use crate::stream::StreamLimits;
 
@@ -26,6 +28,8 @@ pub struct CallSettings {
     pub budget: BudgetSettings,
     /// When a host that does not answer is put last.
     pub ejection: EjectionSettings,
+    /// Where calls are counted; both sides of a host may share it.
+    pub counters: Arc<CallCounters>,
 }
 
 impl Default for CallSettings {
@@ -40,6 +44,7 @@ impl Default for CallSettings {
             streams: StreamLimits::default(),
             budget: BudgetSettings::default(),
             ejection: EjectionSettings::default(),
+            counters: Arc::default(),
         }
     }
 }

@@ -7,3 +7,4 @@ mod nats;
 mod once;
 mod routing;
 mod streams;
+mod told;

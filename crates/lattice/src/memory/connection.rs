@@ -1,6 +1,7 @@
 //! One host's connections to the in-process bus: the [`Bus`] and [`Connection`] that the rest of the crate sees.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -71,6 +72,10 @@ impl Connection for MemoryConnection {
 
     fn state(&self) -> watch::Receiver<ConnectionState> {
         self.core.state.subscribe()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.core.dropped.load(Ordering::Relaxed)
     }
 }
 

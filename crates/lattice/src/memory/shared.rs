@@ -51,6 +51,8 @@ pub(super) struct Core {
     standing: AtomicU64,
     pub(super) state: watch::Sender<ConnectionState>,
     patterns: Mutex<Vec<Arc<str>>>,
+    /// Messages for its subscriptions that found a full queue.
+    pub(super) dropped: AtomicU64,
 }
 
 /// One subscription as publishers see it.
@@ -111,6 +113,7 @@ impl Shared {
             standing: AtomicU64::new(1 << 1 | 1),
             state: watch::Sender::new(ConnectionState { connected: true, generation: 1 }),
             patterns: Mutex::default(),
+            dropped: AtomicU64::new(0),
         });
         condition.connections.retain(|connection| connection.strong_count() > 0);
         condition.connections.push(Arc::downgrade(&core));
@@ -241,6 +244,7 @@ impl Shared {
     pub(super) fn arrive(&self, listener: &Listener, message: Message) {
         if let Err(TrySendError::Full(_)) = listener.queue.try_send(message) {
             self.count_dropped();
+            listener.core.dropped.fetch_add(1, Ordering::Relaxed);
             if listener.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
                 let (host, pattern) = (&listener.core.life.host, &listener.pattern);
                 tracing::warn!(%host, %pattern, "a slow consumer: its queue is full and messages are dropped");

@@ -223,6 +223,7 @@ async fn slow_consumers_are_counted() {
         send(&gcp, count).await;
     }
     assert_eq!(network.dropped(), 10);
+    assert_eq!((aws.dropped(), gcp.dropped()), (10, 0));
 }
 
 /// Whether a pattern matches, said as plainly as can be.

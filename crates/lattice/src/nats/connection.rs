@@ -101,6 +101,10 @@ impl Connection for NatsConnection {
     fn state(&self) -> watch::Receiver<ConnectionState> {
         self.shared.state.subscribe()
     }
+
+    fn dropped(&self) -> u64 {
+        self.shared.subscriptions.dropped.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for NatsConnection {

@@ -73,6 +73,7 @@ impl Listener {
 
     fn dropped(&self, number: u64) {
         self.common.dropped.fetch_add(1, Ordering::Relaxed);
+        self.subscriptions.dropped.fetch_add(1, Ordering::Relaxed);
         if let Some(before) = self.common.drops.say() {
             let pattern = self.subscriptions.pattern(number);
             tracing::warn!(

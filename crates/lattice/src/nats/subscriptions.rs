@@ -1,5 +1,6 @@
 //! The subscriptions of one connection, which outlive the client that carries them: each new one takes them over.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_nats::{Client, StatusCode, Subscriber};
@@ -15,6 +16,8 @@ use crate::{BusError, Message};
 pub(super) struct Subscriptions {
     turn: tokio::sync::Mutex<Turn>,
     entries: Mutex<Vec<Entry>>,
+    /// Messages that found a full queue.
+    pub(super) dropped: AtomicU64,
 }
 
 #[derive(Default)]

@@ -7,10 +7,12 @@
 mod clock;
 mod frames;
 mod hearing;
+mod lookout;
 mod table;
 mod task;
 mod voice;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub use clock::PeerClock;
 pub use frames::{Announced, Beat, Refused, read};
@@ -83,7 +86,11 @@ struct Shared {
     hearing: Mutex<Hearing>,
     own: Mutex<OwnState>,
     own_changed: Notify,
-    refused: std::sync::atomic::AtomicU64,
+    refused: AtomicU64,
+    /// Beats of other hosts that were taken in.
+    heard: AtomicU64,
+    /// How long the newest own beat was under way, in microseconds, plus one; 0 before the first.
+    lag: AtomicU64,
     /// When another incarnation of this host was last heard.
     rival: Mutex<Option<Instant>>,
     leave: CancellationToken,
@@ -114,7 +121,9 @@ impl Presence {
             hearing: Mutex::new(Hearing::new(started)),
             own: Mutex::default(),
             own_changed: Notify::new(),
-            refused: Default::default(),
+            refused: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            lag: AtomicU64::new(0),
             rival: Mutex::default(),
             leave: CancellationToken::new(),
             gone: CancellationToken::new(),
@@ -123,7 +132,8 @@ impl Presence {
         let (changes_sender, changes) = watch::channel(0);
         let voice = voice::Voice::new(connection, config, Arc::clone(&shared), random);
         let task = task::Task::new(voice, table_sender, changes_sender);
-        let task = tokio::spawn(task.run()).abort_handle();
+        let span = tracing::debug_span!("presence", host = %shared.me, incarnation = shared.incarnation);
+        let task = tokio::spawn(task.run().instrument(span)).abort_handle();
         Self { shared, table, changes, task }
     }
 
@@ -210,7 +220,19 @@ impl Presence {
     /// How many frames were refused: malformed, of another version, or not of the host that their subject names.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.shared.refused.load(std::sync::atomic::Ordering::Relaxed)
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many beats of other hosts were heard.
+    #[must_use]
+    pub fn beats_heard(&self) -> u64 {
+        self.shared.heard.load(Ordering::Relaxed)
+    }
+
+    /// How long this host's newest beat took to come back to it; `None` before the first one did.
+    #[must_use]
+    pub fn own_lag(&self) -> Option<Duration> {
+        self.shared.lag.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_micros)
     }
 
     /// Tells all others that this host stops, and stops beating. Returns once the bus has carried the

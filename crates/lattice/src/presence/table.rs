@@ -18,7 +18,7 @@ const FORGET: Duration = Duration::from_secs(600);
 /// A full table gives up the host unseen for longest, if it is at least this long.
 const YIELD: Duration = Duration::from_secs(60);
 /// Being heard again after this long is news.
-const SILENCE: Duration = Duration::from_secs(3);
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 /// How often one host is asked for its state at most.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How many former incarnations of a host are remembered, to tell its stale beats.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frames::{self, Announced};
+use super::lookout::Lookout;
 use super::table::Table;
 use super::voice::{PUBLISH, Voice};
 use super::{Shared, lock};
@@ -33,6 +34,7 @@ pub(super) struct Task {
     refreshed: bool,
     changed: bool,
     was_deaf: bool,
+    lookout: Lookout,
 }
 
 /// What the task listens to. Kept apart from it so that waiting does not borrow it.
@@ -66,6 +68,7 @@ impl Task {
             refreshed: false,
             changed: false,
             was_deaf: false,
+            lookout: Lookout::default(),
             shared,
         }
     }
@@ -127,6 +130,7 @@ impl Task {
             if !lock(&self.shared.hearing).deaf(now) {
                 self.changed |= self.table.forget(now);
             }
+            self.lookout.look(&self.table, now);
         }
         let deaf = lock(&self.shared.hearing).deaf(now);
         if deaf != self.was_deaf {
@@ -187,6 +191,7 @@ impl Task {
             Announced::Goodbye { incarnation } => self.changed |= self.table.goodbye(&from, incarnation),
             Announced::Beat { beat, body } => match self.table.beat(&from, &beat, body, now) {
                 Ok(heard) => {
+                    self.shared.heard.fetch_add(1, Ordering::Relaxed);
                     self.refreshed = true;
                     self.changed |= heard.changed;
                     if heard.fresh {
@@ -215,6 +220,8 @@ impl Task {
                 tracing::warn!(host = %self.voice.config.me, "another incarnation of this host is heard");
             }
         } else if let Some(lag) = lag {
+            let micros = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+            self.shared.lag.store(micros, Ordering::Relaxed);
             lock(&self.shared.hearing).heard(now, lag);
         }
     }

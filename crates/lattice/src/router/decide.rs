@@ -72,6 +72,27 @@ impl Outcome {
         Self::BrokenOff,
     ];
 
+    /// The outcome in a word, for metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoResponders => "no-responders",
+            Self::NotHere => "not-here",
+            Self::Draining => "draining",
+            Self::Busy => "busy",
+            Self::DeadlinePassed => "deadline-passed",
+            Self::Refused => "refused",
+            Self::NotLinked => "not-linked",
+            Self::Silence => "silence",
+            Self::ConnectionLost => "connection-lost",
+            Self::Reset => "reset",
+            Self::Answer => "answer",
+            Self::Failed => "failed",
+            Self::AnswerGone => "answer-gone",
+            Self::BrokenOff => "broken-off",
+        }
+    }
+
     /// What it says of the execution.
     #[must_use]
     pub fn executed(self) -> Executed {

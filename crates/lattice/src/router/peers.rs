@@ -1,8 +1,8 @@
 //! The state beside the pure functions: latency, ejection and calls in flight of every host that was called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use dunlin_manifest::HostId;
@@ -18,13 +18,18 @@ const MOST: usize = 4096;
 pub struct Peers {
     ejection: EjectionSettings,
     peers: RwLock<HashMap<HostId, Arc<Peer>>>,
+    ejections: Arc<Ejections>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Peer {
+    host: HostId,
     in_flight: AtomicU32,
     past: Mutex<(Latency, Ejection)>,
 }
+
+/// How often hosts were ejected, by site.
+type Ejections = Mutex<BTreeMap<String, u64>>;
 
 /// What is known of one host at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,13 +43,13 @@ impl Peers {
     /// Knows nothing yet.
     #[must_use]
     pub fn new(ejection: EjectionSettings) -> Self {
-        Self { ejection, peers: RwLock::default() }
+        Self { ejection, ..Self::default() }
     }
 
     pub(crate) fn past(&self, host: &HostId, now: Instant) -> Past {
         let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
         peers.get(host).map_or_else(Past::default, |peer| {
-            let (latency, ejection) = *peer.past.lock().unwrap_or_else(PoisonError::into_inner);
+            let (latency, ejection) = *lock(&peer.past);
             Past {
                 latency: latency.estimate(now),
                 ejected: ejection.is_ejected(now),
@@ -59,12 +64,26 @@ impl Peers {
         self.past(host, now).latency
     }
 
+    /// How often hosts were ejected so far, by site; sites without an ejection are left out.
+    #[must_use]
+    pub fn ejections(&self) -> BTreeMap<String, u64> {
+        lock(&self.ejections).clone()
+    }
+
+    /// The hosts that are ejected now.
+    #[must_use]
+    pub fn ejected(&self, now: Instant) -> Vec<HostId> {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        let out = peers.values().filter(|peer| lock(&peer.past).1.is_ejected(now));
+        out.map(|peer| peer.host.clone()).collect()
+    }
+
     /// Counts a call in flight until the guard is dropped.
     #[must_use]
     pub fn begin(&self, host: &HostId) -> InFlight {
         let peer = self.peer(host);
         peer.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight { peer, ejection: self.ejection }
+        InFlight { peer, ejection: self.ejection, ejections: Arc::clone(&self.ejections) }
     }
 
     fn peer(&self, host: &HostId) -> Arc<Peer> {
@@ -75,7 +94,9 @@ impl Peers {
         if peers.len() >= MOST {
             peers.retain(|_, peer| peer.in_flight.load(Ordering::Relaxed) > 0);
         }
-        Arc::clone(peers.entry(host.clone()).or_default())
+        let fresh =
+            || Arc::new(Peer { host: host.clone(), in_flight: AtomicU32::new(0), past: Mutex::default() });
+        Arc::clone(peers.entry(host.clone()).or_insert_with(fresh))
     }
 }
 
@@ -84,19 +105,30 @@ impl Peers {
 pub struct InFlight {
     peer: Arc<Peer>,
     ejection: EjectionSettings,
+    ejections: Arc<Ejections>,
 }
 
 impl InFlight {
     /// Learns from how it ended. Only executed calls measure latency: a refusal is quick and says nothing.
     pub fn ended(&self, outcome: Outcome, took: Duration, now: Instant) {
-        let mut past = self.peer.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = &self.peer.host;
+        let mut past = lock(&self.peer.past);
         if outcome.is_fault_of_host() {
-            past.1.failed(now, &self.ejection);
-        } else {
-            past.1.answered();
-            if matches!(outcome, Outcome::Answer | Outcome::Failed) {
-                past.0.record(took, now);
+            let ejected = past.1.failed(now, &self.ejection);
+            drop(past);
+            if ejected {
+                *lock(&self.ejections).entry(host.site.clone()).or_default() += 1;
+                tracing::info!(%host, ?outcome, "ejected: it is tried last until it answers, or for a while");
             }
+            return;
+        }
+        let was_ejected = past.1.answered();
+        if matches!(outcome, Outcome::Answer | Outcome::Failed) {
+            past.0.record(took, now);
+        }
+        drop(past);
+        if was_ejected {
+            tracing::info!(%host, "it answers again after an ejection");
         }
     }
 }
@@ -105,6 +137,10 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.peer.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -124,6 +160,12 @@ mod tests {
             call.ended(Outcome::Silence, Duration::from_secs(1), now);
         }
         assert!(peers.past(&host, now).ejected);
+        assert_eq!(peers.ejected(now), [host.clone()]);
+        assert_eq!(peers.ejections(), [("gcp".to_owned(), 1)].into());
+        let later = now + Duration::from_secs(3);
+        assert!(peers.ejected(later).is_empty());
+        call.ended(Outcome::Answer, Duration::from_millis(7), later);
+        assert_eq!(peers.ejections(), [("gcp".to_owned(), 1)].into(), "counts only grow");
         drop(call);
         assert_eq!(peers.past(&host, now).in_flight, 0);
     }

@@ -71,24 +71,26 @@ pub struct Ejection {
 }
 
 impl Ejection {
-    /// Notes that the host did not answer.
-    pub fn failed(&mut self, now: Instant, settings: &EjectionSettings) {
+    /// Notes that the host did not answer. Says whether it is ejected for that.
+    pub fn failed(&mut self, now: Instant, settings: &EjectionSettings) -> bool {
         if self.is_ejected(now) {
-            return;
+            return false;
         }
         self.failures = self.failures.saturating_add(1);
         // After an ejection one failure is enough for the next.
-        if self.rounds > 0 || self.failures >= settings.failures {
+        let ejects = self.rounds > 0 || self.failures >= settings.failures;
+        if ejects {
             let doubled = settings.first.saturating_mul(2_u32.saturating_pow(self.rounds.min(16)));
             self.until = Some(now + doubled.min(settings.longest));
             self.rounds = self.rounds.saturating_add(1);
             self.failures = 0;
         }
+        ejects
     }
 
-    /// Notes that the host answered: all is forgotten.
-    pub fn answered(&mut self) {
-        *self = Self::default();
+    /// Notes that the host answered: all is forgotten. Says whether there was an ejection to forget.
+    pub fn answered(&mut self) -> bool {
+        std::mem::take(self).rounds > 0
     }
 
     /// Whether it is ejected now.

@@ -90,6 +90,23 @@ pub enum BodyBroken {
     },
 }
 
+impl BodyBroken {
+    /// The reason in one word, for metrics.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Source(_) => "source",
+            Self::Reset(_) => "reset",
+            Self::Gap { .. } => "gap",
+            Self::Protocol(_) => "protocol",
+            Self::ConnectionLost => "connection-lost",
+            Self::Idle(_) => "idle",
+            Self::TooManyStreams(_) => "too-many",
+            Self::TooLong { .. } => "too-long",
+        }
+    }
+}
+
 /// A body that arrives piece by piece, at the speed of its reader. Dropping it tells the writer to stop.
 pub struct BodyStream(BoxStream<'static, Result<Piece, BodyBroken>>);
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::{BodyBroken, FRAME_COST};
+use super::{BodyBroken, FRAME_COST, Underway};
 use crate::call::frames::Data;
 
 /// The most bytes of trailers.
@@ -17,6 +17,8 @@ pub(crate) const TRAILERS: usize = 64 * 1024;
 pub(crate) struct Inbox {
     state: Mutex<State>,
     changed: Notify,
+    /// Counts it as open.
+    _underway: Option<Underway>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,11 @@ pub(crate) enum Taken {
 }
 
 impl Inbox {
+    /// A new one, which counts as open.
+    pub(crate) fn counted(underway: Underway) -> Self {
+        Self { _underway: Some(underway), ..Self::default() }
+    }
+
     /// Lets the writer write up to `up_to` in total; the other end has to be told as well.
     pub(crate) fn allow(&self, up_to: u64) {
         let mut state = self.lock();

@@ -4,13 +4,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::BodyBroken;
+use super::{BodyBroken, Underway};
 
 /// Changed by the connection's dispatcher; one pump waits on it.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
     changed: Notify,
+    /// Counts it as open.
+    _underway: Option<Underway>,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +22,11 @@ struct State {
 }
 
 impl Outbox {
+    /// A new one, which counts as open.
+    pub(crate) fn counted(underway: Underway) -> Self {
+        Self { _underway: Some(underway), ..Self::default() }
+    }
+
     /// The other end lets us write up to `up_to` in total.
     pub(crate) fn grant(&self, up_to: u64) {
         let mut state = self.lock();

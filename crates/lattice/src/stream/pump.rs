@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::inbox::TRAILERS;
-use super::{Body, BodyBroken, BodyStream, Direction, FRAME_COST, Outbox, Piece, Route, Table};
+use super::{
+    Body, BodyBroken, BodyStream, Direction, FRAME_COST, Outbox, Piece, Route, StreamCounters, Table,
+};
 use crate::call::frames::{Data, Kind, OVERHEAD};
 
 /// A frame is not worth sending for less than this, if more of the body is there.
@@ -59,16 +62,20 @@ pub(crate) async fn pump(
     let (id, idle) = (route.id, table.limits().idle);
     let _registered = Registered { table: &table, id };
     let max = route.outgoing.connection.max_payload().saturating_sub(OVERHEAD).max(1);
+    let span = tracing::debug_span!("stream", call = format_args!("{id:032x}"), ?direction, end = "writes");
+    tracing::debug!(parent: &span, "opened");
     let mut writer = Writer {
         outbox: &outbox,
         route: &route,
+        counters: &table.counters,
         idle,
         chunk: table.limits().chunk.min(max),
         sent: 0,
         next: 0,
     };
-    if let Err(reason) = writer.run(&slot).await {
-        tracing::debug!(%reason, "a body was broken off");
+    if let Err(reason) = writer.run(&slot).instrument(span.clone()).await {
+        table.counters.breaks(&reason);
+        tracing::debug!(parent: &span, %reason, "broken off");
         route.send_later(direction.reset(reason.to_string()));
     }
 }
@@ -88,6 +95,7 @@ impl Drop for Registered<'_> {
 struct Writer<'a> {
     outbox: &'a Outbox,
     route: &'a Route,
+    counters: &'a StreamCounters,
     idle: std::time::Duration,
     chunk: usize,
     sent: u64,
@@ -142,6 +150,7 @@ impl Writer<'_> {
     async fn send(&mut self, bytes: Bytes, end: bool, trailers: Option<Bytes>) -> Result<(), BodyBroken> {
         if !bytes.is_empty() {
             self.sent += bytes.len() as u64 + FRAME_COST;
+            self.counters.sends(bytes.len());
         }
         let data = Data { sequence: self.next, bytes, end, trailers };
         self.next += 1;

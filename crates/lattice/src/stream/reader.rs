@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Span;
+
 use super::credit::Share;
 use super::{BodyBroken, BodyStream, Inbox, Piece, Route, Table, Taken};
 use crate::call::frames::{Credit, Kind, Reset};
@@ -30,6 +32,7 @@ pub(crate) struct Reader {
     consumed: u64,
     granted: u64,
     over: bool,
+    span: Span,
 }
 
 impl Reader {
@@ -40,7 +43,14 @@ impl Reader {
         route: Route,
         direction: Direction,
     ) -> Self {
-        Self { inbox, share, table, route, direction, consumed: 0, granted: 0, over: false }
+        let span = tracing::debug_span!(
+            "stream",
+            call = format_args!("{:032x}", route.id),
+            ?direction,
+            end = "reads"
+        );
+        tracing::debug!(parent: &span, "opened");
+        Self { inbox, share, table, route, direction, consumed: 0, granted: 0, over: false, span }
     }
 
     /// Lets the writer go on once a quarter of the window is used up. Called with the first read, so that a body
@@ -64,6 +74,7 @@ impl Reader {
             match self.inbox.take() {
                 Taken::Data(bytes) => {
                     self.consumed += bytes.len() as u64 + super::FRAME_COST;
+                    self.table.counters.receives(bytes.len());
                     return Some(Ok(Piece::Data(bytes)));
                 }
                 Taken::End(trailers) => {
@@ -71,6 +82,8 @@ impl Reader {
                     return trailers.map(|trailers| Ok(Piece::Trailers(trailers)));
                 }
                 Taken::Broken(reason) => {
+                    self.table.counters.breaks(&reason);
+                    tracing::debug!(parent: &self.span, %reason, "broken");
                     // A second reset for the same body is ignored at the other end.
                     self.route.send_later(self.direction.reset(reason.to_string()));
                     self.close();
@@ -104,6 +117,8 @@ impl Drop for Reader {
         if !self.over {
             // Also if it broke at this end only: then the writer does not know yet.
             if !self.inbox.has_ended() {
+                self.table.counters.goes_unread();
+                tracing::debug!(parent: &self.span, "nobody reads it any more");
                 self.route.send_later(self.direction.reset("nobody reads it any more".to_owned()));
             }
             self.close();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dunlin_manifest::HostId;
 
-use super::{BodyBroken, Direction, Inbox, Outbox, Pool, Reader, Route, StreamLimits};
+use super::{BodyBroken, Direction, Inbox, Outbox, Pool, Reader, Route, StreamCounters, StreamLimits};
 use crate::call::frames::{Data, Reset};
 
 /// Both roles use it: a caller reads answers and writes requests, a callee the other way round. A role has at most
@@ -14,6 +14,7 @@ use crate::call::frames::{Data, Reset};
 pub(crate) struct Table {
     pool: Arc<Pool>,
     reads: Direction,
+    pub(crate) counters: Arc<StreamCounters>,
     ends: Mutex<HashMap<u128, Ends>>,
 }
 
@@ -36,8 +37,8 @@ pub(crate) enum Delivered {
 
 impl Table {
     /// `reads` says which body this role reads; it writes the other.
-    pub(crate) fn new(limits: StreamLimits, reads: Direction) -> Arc<Self> {
-        Arc::new(Self { pool: Pool::new(limits), reads, ends: Mutex::default() })
+    pub(crate) fn new(limits: StreamLimits, reads: Direction, counters: Arc<StreamCounters>) -> Arc<Self> {
+        Arc::new(Self { pool: Pool::new(limits), reads, counters, ends: Mutex::default() })
     }
 
     pub(crate) fn limits(&self) -> &StreamLimits {
@@ -46,8 +47,8 @@ impl Table {
 
     /// Opens the body that the other end announced; no credit is granted before somebody reads.
     pub(crate) fn open_reader(self: &Arc<Self>, peer: &HostId, route: Route) -> Result<Reader, BodyBroken> {
-        let share = self.pool.open().ok_or(BodyBroken::TooManyStreams(self.pool.limits.streams))?;
-        let inbox = Arc::new(Inbox::default());
+        let share = self.pool.open().ok_or_else(|| self.too_many())?;
+        let inbox = Arc::new(Inbox::counted(self.counters.opens()));
         let mut table = self.lock();
         let ends = Ends::of(&mut table, route.id, peer);
         if ends.peer != *peer || ends.inbox.is_some() {
@@ -60,11 +61,10 @@ impl Table {
 
     /// Opens the body that this end is going to write.
     pub(crate) fn open_outbox(&self, id: u128, peer: &HostId) -> Result<Arc<Outbox>, BodyBroken> {
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(Outbox::counted(self.counters.opens()));
         let mut table = self.lock();
-        let most = self.pool.limits.streams;
-        if table.len() >= 2 * most && !table.contains_key(&id) {
-            return Err(BodyBroken::TooManyStreams(most));
+        if table.len() >= 2 * self.pool.limits.streams && !table.contains_key(&id) {
+            return Err(self.too_many());
         }
         let ends = Ends::of(&mut table, id, peer);
         if ends.peer != *peer || ends.outbox.is_some() {
@@ -72,6 +72,12 @@ impl Table {
         }
         ends.outbox = Some(Arc::clone(&outbox));
         Ok(outbox)
+    }
+
+    fn too_many(&self) -> BodyBroken {
+        let reason = BodyBroken::TooManyStreams(self.pool.limits.streams);
+        self.counters.breaks(&reason);
+        reason
     }
 
     pub(crate) fn close_inbox(&self, id: u128) {

@@ -280,5 +280,6 @@ impl Pair {
         }
         assert!(came.len() >= Subscription::QUEUE / 2 && came.len() <= Subscription::QUEUE, "{}", came.len());
         assert!(came.is_sorted(), "what is left is in order");
+        assert!(slow.dropped() > 0 && self.b.dropped() == 0, "{} {}", slow.dropped(), self.b.dropped());
     }
 }

@@ -40,9 +40,7 @@ impl Invoke for Workload {
             .ok_or_else(|| InvokeError::NotExecuted(format!("{interface}#{function} is not exported")))?;
         let _permit = shared.requests.try_acquire().map_err(|_| not("busy"))?;
         let unknown = |_| InvokeError::Unknown("no answer by the deadline".to_owned());
-        timeout_at(context.deadline, call(shared, &index, &ty, values, context.deadline))
-            .await
-            .map_err(unknown)?
+        timeout_at(context.deadline, call(shared, &index, &ty, values, context)).await.map_err(unknown)?
     }
 }
 
@@ -81,7 +79,7 @@ async fn call(
     index: &ComponentExportIndex,
     ty: &ComponentFunc,
     values: Bytes,
-    deadline: Instant,
+    context: &InvokeContext,
 ) -> Result<Bytes, InvokeError> {
     let (mut store, life) =
         new_store(shared).await.map_err(|error| InvokeError::NotExecuted(error.to_string()))?;
@@ -90,7 +88,8 @@ async fn call(
         instance.get_func(&mut *store, index).ok_or_else(|| wasmtime::format_err!("the function is gone"))
     });
     let function = started.await.map_err(|error| InvokeError::NotExecuted(error.to_string()))?;
-    life.begin(deadline);
+    life.begin(context.deadline);
+    store.data_mut().invoked(context);
     let result = taking_turns(&life, run(&mut store, function, ty, values)).await;
     match result {
         Ok(answer) => {

@@ -29,7 +29,7 @@ pub async fn prepare(engine: &Engine, wasm: Vec<u8>, bindings: Bindings, limits:
 }
 
 pub fn within(time: Duration) -> RequestContext {
-    RequestContext { deadline: Instant::now() + time, traceparent: None }
+    RequestContext { deadline: Instant::now() + time, traceparent: None, tracestate: None }
 }
 
 pub fn get(path: &str) -> Request<Full<Bytes>> {
