@@ -1,11 +1,15 @@
 //! The main job, as a user sees it: `dunlin dev` in a process of its own, over real HTTP.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod across;
 mod bad_input;
 mod everyday;
 mod faults;
+mod guests;
 mod http;
 mod moves;
 mod real;
+mod stale;
+mod store;
 mod traffic;
 mod world;
