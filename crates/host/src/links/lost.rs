@@ -81,14 +81,10 @@ async fn exactly_what_only_reads_is_asked_for_again() {
     let (one, key) = (Bytes::from_static(b"1"), ["k".to_owned()]);
     let pair = [("k".to_owned(), one.clone())];
     let reads = [
-        with_a_lost_answer(&executed, async |store, context| {
-            store.get(context, "b", "k").await.map(drop)
-        })
-        .await,
-        with_a_lost_answer(&executed, async |store, context| {
-            store.exists(context, "b", "k").await.map(drop)
-        })
-        .await,
+        with_a_lost_answer(&executed, async |store, context| store.get(context, "b", "k").await.map(drop))
+            .await,
+        with_a_lost_answer(&executed, async |store, context| store.exists(context, "b", "k").await.map(drop))
+            .await,
         with_a_lost_answer(&executed, async |store, context| {
             store.list_keys(context, "b", None).await.map(drop)
         })
