@@ -111,6 +111,11 @@ impl World {
             .collect()
     }
 
+    /// The number of its own process.
+    pub fn id(&self) -> u64 {
+        u64::from(self.child.id())
+    }
+
     /// Where a host's admin port is.
     pub fn admin(&self, host: &str) -> String {
         let announced = self.announced().unwrap();
