@@ -34,6 +34,7 @@ use crate::server::{Server, ServerOptions};
 use crate::slots::{HostSlot, Launcher, NotReady};
 use crate::status::{self, Status};
 use crate::stores::Stores;
+use crate::wake::Wake;
 
 /// What every request may read. Swapped in whole pieces; nothing in it is locked on the way of a request.
 pub(crate) struct Shared {
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) stand_ins: bool,
     pub(crate) not_ready: Arc<NotReady>,
+    /// Whether it stood still a moment ago.
+    pub(crate) wake: Wake,
     /// Whether this host's own picture is complete enough to take requests, and it is not draining.
     pub(crate) ready: AtomicBool,
 }
@@ -150,6 +153,7 @@ impl Host {
             log,
             stand_ins: config.stand_ins,
             not_ready,
+            wake: Wake::start(),
             ready: AtomicBool::new(false),
         });
         links.know_host(&shared);

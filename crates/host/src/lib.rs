@@ -23,7 +23,8 @@ mod slots;
 mod spans;
 pub mod status;
 mod stores;
-pub mod watch;
+pub mod wake;
+mod watch;
 mod wire;
 
 pub use config::HostConfig;

@@ -17,7 +17,7 @@ use crate::host::Shared;
 
 /// Whether anybody listens for spans at all.
 pub(crate) fn enabled() -> bool {
-    tracing::enabled!(Level::DEBUG)
+    tracing::span_enabled!(Level::DEBUG)
 }
 
 /// Of a request at the ingress, until its answer's head.

@@ -38,7 +38,8 @@ fn wrong_settings_end_with_two_and_say_all_at_once() {
     assert!(text.contains("lattice is needed") && text.contains("found \"G C P\" (flag)"), "{text}");
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
-    let all = ["--site", "gcp", "--host", "one", "--lattice", "todo", "--manifests", folder, "--state", folder];
+    let all =
+        ["--site", "gcp", "--host", "one", "--lattice", "todo", "--manifests", folder, "--state", folder];
     let output = host(&[&all[..], &["--nats", "http://a"]].concat());
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{text}");

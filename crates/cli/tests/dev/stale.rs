@@ -1,6 +1,8 @@
 //! What was sent to a part that is frozen, and given up, has no effect when the part goes on.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use dunlin_providers::keyvalue::Error;
@@ -112,4 +114,42 @@ fn nothing_stale_is_executed_when_a_part_goes_on() {
     for part in ["hub", "leaf/aws", "leaf/gcp", "link/gcp", "gcp/gcp-1", "provider/redis"] {
         lattice.freeze(part);
     }
+}
+
+/// A request says nothing of when it was sent, so a host that stood still refuses what would do harm.
+#[test]
+fn what_lay_in_the_socket_of_a_frozen_host_is_refused() {
+    let world = World::todo(&["--real"]);
+    let address = world.http("aws-1");
+    let authority = address.trim_start_matches("http://");
+    let lively = post(&format!("{address}/api"), r#"{"title":"before"}"#).unwrap();
+    assert_eq!(lively.status, 201, "{lively:?}");
+    world.text(&["freeze", "aws/aws-1"]);
+    let waiting: Vec<TcpStream> = (0..10)
+        .map(|number| {
+            let mut stream = TcpStream::connect(authority).unwrap();
+            let body = format!(r#"{{"title":"stale {number}"}}"#);
+            let length = body.len();
+            write!(
+                stream,
+                "POST /api HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+            .unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            assert!(stream.read(&mut [0]).is_err(), "a frozen host answered");
+            stream
+        })
+        .collect();
+    world.text(&["thaw", "aws/aws-1"]);
+    for mut stream in waiting {
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("stood still"), "{answer}");
+    }
+    world.wait_for("a later todo", || {
+        post(&format!("{address}/api"), r#"{"title":"after"}"#).ok().filter(|answer| answer.status == 201)
+    });
+    let list = get(&format!("{}/api", world.site("gcp"))).unwrap();
+    assert!(list.body.contains("after") && !list.body.contains("stale"), "{}", list.body);
 }

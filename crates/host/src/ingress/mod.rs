@@ -41,6 +41,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut request: Request<Incoming>) -
     if let Err(reason) = check_host(&request) {
         return respond::bad_request(reason);
     }
+    if !request.method().is_safe() && shared.wake.in_doubt() {
+        return refuse_as_old(&shared);
+    }
     let Some((owner, remote)) = find(&shared, &request) else {
         return respond::no_route(hostname(&request), request.uri().path());
     };
@@ -55,6 +58,14 @@ pub(crate) async fn serve(shared: Arc<Shared>, mut request: Request<Incoming>) -
     if !span.is_disabled() {
         span.record("status", status.as_u16()).record("milliseconds", took.as_secs_f64() * 1e3);
     }
+    response
+}
+
+/// Nobody knows how long the request lay in a socket; whoever sent it may have done without since.
+fn refuse_as_old(shared: &Shared) -> Response<ResponseBody> {
+    let text = "this host stood still until just now, and the request may be old: nothing was executed";
+    let response = respond::unavailable(text);
+    shared.metrics.failures.with_label_values(&["stood-still"]).inc();
     response
 }
 

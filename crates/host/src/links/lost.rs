@@ -40,8 +40,7 @@ impl Serve for Counting {
 }
 
 async fn calls(network: &Network, id: &HostId) -> Arc<Calls> {
-    let made = Metrics::new().unwrap().calls_made;
-    Arc::new(Calls::connect(id, "test", network.bus(id).as_ref(), made, 1).await.unwrap())
+    Arc::new(Calls::connect(id, "test", network.bus(id).as_ref(), Metrics::new().unwrap(), 1).await.unwrap())
 }
 
 /// Does `operation` through a link to two hosts, the nearer of which executes and is never heard.
@@ -62,8 +61,10 @@ async fn with_a_lost_answer(
         let host = Arc::new(id.clone());
         replicas.push(Replica { host, ready: true, last_beat: Instant::now(), clock });
     }
+    let calls = calls(&network, &here).await;
     let link = LinkedStore {
-        calls: calls(&network, &here).await,
+        meter: calls.meter("redis"),
+        calls,
         stores: Arc::new(Stores::new(here.clone(), PathBuf::new(), false, None)),
         directory: Arc::new(ArcSwap::from_pointee(Directory::with_provider("redis", replicas))),
         component: "todo".to_owned(),
