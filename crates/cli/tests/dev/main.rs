@@ -1,5 +1,7 @@
 //! The main job, as a user sees it: `dunlin dev` in a process of its own, over real HTTP.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Measured figures are for whoever reads the test's output.
+#![allow(clippy::print_stderr)]
 
 mod across;
 mod bad_input;
