@@ -37,7 +37,7 @@ async fn calls(body: &mut Incoming) -> Option<Call> {
     let line = body.frame().await?.unwrap().into_data().unwrap();
     assert_eq!(line.last(), Some(&b'\n'));
     match serde_json::from_slice(&line).unwrap() {
-        Line::Call(call) => Some(call),
+        Line::Call(call) => Some(*call),
         Line::Missed { missed } => panic!("{missed} calls were missed"),
     }
 }
