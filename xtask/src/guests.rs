@@ -23,6 +23,7 @@ const WORKSPACES: [(&str, &[&str]); 2] = [
             "hostile-p3",
             "keyvalue",
             "keyvalue2",
+            "calls",
             "configured",
             "outbound",
             "greeter",

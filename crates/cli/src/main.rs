@@ -4,6 +4,7 @@ mod addresses;
 mod calls;
 mod client;
 mod control;
+mod credentials;
 mod dev;
 mod discovery;
 mod edit;
@@ -45,6 +46,8 @@ enum Command {
     Logs(logs::Options),
     /// Shows calls in words as they pass, from all sites.
     Calls(calls::Options),
+    /// Makes and explains who may speak on the lattice.
+    Credentials(credentials::Options),
     /// What the `nats` command needs to look at the bus.
     Nats(nats::Options),
     /// Edits the manifest that says where a component runs.
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
             Command::Status(options) => status::run(options).await,
             Command::Logs(options) => logs::run(options).await,
             Command::Calls(options) => calls::run(options).await,
+            Command::Credentials(options) => credentials::run(&options),
             Command::Nats(options) => nats::run(&options),
             Command::Move(options) => edit::run(&options),
             Command::Kill(options) => control::kill(&options).await,

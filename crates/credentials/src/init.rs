@@ -77,6 +77,7 @@ impl Credentials {
         // Made with mode 0700, removed when something fails.
         let unfinished = tempfile::Builder::new()
             .prefix(".dunlin-credentials-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(failed("make a directory in", parent))?;
         let facts =

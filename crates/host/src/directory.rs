@@ -59,10 +59,10 @@ impl Directory {
         directory
     }
 
-    /// One provider at one host, for tests.
+    /// One provider at some hosts, for tests.
     #[cfg(test)]
-    pub(crate) fn with_provider(provider: &str, replica: Replica) -> Self {
-        Self { providers: [(provider.to_owned(), vec![replica])].into(), ..Self::default() }
+    pub(crate) fn with_provider(provider: &str, replicas: Vec<Replica>) -> Self {
+        Self { providers: [(provider.to_owned(), replicas)].into(), ..Self::default() }
     }
 
     /// Other hosts with a slot of `component` that takes calls.

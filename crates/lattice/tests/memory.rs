@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod conformance;
+mod scenarios;
 
 use std::time::Duration;
 
@@ -34,4 +35,12 @@ async fn conforms_on_a_slow_network() {
     let link = Link { delay: Duration::from_millis(2), jitter: Duration::from_millis(5), drop: 0.0 };
     network.faults().link(Place::Anywhere, Place::Anywhere, link);
     conformance::suite(network.bus(&one), network.bus(&two)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn carries_presence_and_promises() {
+    let network = Network::new(1);
+    let (one, two) = hosts();
+    scenarios::hosts_see_each_other(network.bus(&one), network.bus(&two)).await;
+    scenarios::promises_are_given(network.bus(&one), network.bus(&two)).await;
 }

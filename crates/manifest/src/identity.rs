@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::types::{Link, Readiness, WasmComponent, short_hash};
+use crate::types::{Limits, Link, Readiness, WasmComponent, short_hash};
 use crate::units;
 
 /// What is hashed. The names and their order are frozen by a golden test: a change would replace every
@@ -19,6 +19,8 @@ struct Content<'a> {
     memory: u64,
     request: String,
     max_concurrency: u32,
+    #[serde(skip_serializing_if = "Limits::is_usual_request_body")]
+    request_body: u64,
 }
 
 /// The identity of a component: 32 hexadecimal digits that differ when what runs in a slot differs.
@@ -37,6 +39,7 @@ pub fn identity(spec: &WasmComponent, image_digest: &str, config: &BTreeMap<Stri
         memory: spec.resources.limits.memory,
         request: units::format_duration(spec.timeouts.request),
         max_concurrency: spec.max_concurrency,
+        request_body: spec.resources.limits.request_body,
     };
     // Maps with text keys and plain values always serialize.
     let text = serde_json::to_string(&content).unwrap_or_default();

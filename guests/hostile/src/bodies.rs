@@ -24,11 +24,17 @@ pub fn echo(request: &IncomingRequest, out: ResponseOutparam) {
     finish(body, to);
 }
 
-/// Reads the whole body and answers its length.
+/// Reads the whole body and answers its length and the sum of all bytes, each times its position from one.
 pub fn sink(request: &IncomingRequest, out: ResponseOutparam) {
-    let mut length = 0_usize;
-    match read_body(request, |bytes| length += bytes.len()) {
-        Ok(()) => answer(out, 200, "text/plain", format!("{length}\n").as_bytes()),
+    let (mut length, mut sum) = (0_u64, 0_u64);
+    let each = |bytes: &[u8]| {
+        for &byte in bytes {
+            length += 1;
+            sum = sum.wrapping_add(u64::from(byte).wrapping_mul(length));
+        }
+    };
+    match read_body(request, each) {
+        Ok(()) => answer(out, 200, "text/plain", format!("{length} {sum}\n").as_bytes()),
         Err(error) => answer_json(out, 400, &Json::Object(vec![("error", Json::Text(error))])),
     }
 }

@@ -19,6 +19,22 @@ pub fn path_and_query(request: &IncomingRequest) -> (String, Query) {
     (path.to_owned(), Query::parse(query))
 }
 
+/// The path of a request and its arguments: those of the query and of a body that is a form. A body of any other type
+/// is the argument `value`, so that it may be of any bytes and any length.
+pub fn path_and_arguments(request: &IncomingRequest) -> Result<(String, Query), String> {
+    let (path, mut arguments) = path_and_query(request);
+    let kinds = request.headers().get("content-type");
+    let form = kinds.iter().any(|kind| kind == b"application/x-www-form-urlencoded");
+    let mut body = Vec::new();
+    read_body(request, |bytes| body.extend_from_slice(bytes))?;
+    if form {
+        arguments.extend(Query::parse(&String::from_utf8_lossy(&body)));
+    } else if !kinds.is_empty() {
+        arguments.push("value", body);
+    }
+    Ok((path, arguments))
+}
+
 /// Begins an answer; its body is written through the stream and ended by [`finish`].
 pub fn begin(
     answer: ResponseOutparam,

@@ -19,6 +19,16 @@ impl Query {
         )
     }
 
+    /// Adds what another has.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Adds a value as it is.
+    pub fn push(&mut self, name: &str, value: Vec<u8>) {
+        self.0.push((name.to_owned(), value));
+    }
+
     /// The first value of `name`, as bytes.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())

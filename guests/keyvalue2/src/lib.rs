@@ -3,9 +3,10 @@
 //! `/get?key=`, `/set?key=&value=`, `/delete?key=`, `/exists?key=`, `/list?cursor=`, `/increment?key=&delta=`,
 //! `/cas?key=&expected=&value=&retries=` (without `expected` the key must be absent),
 //! `/get-many?key=&key=`, `/set-many?key=&value=&key=&value=`, `/delete-many?key=&key=`; `bucket=` names another
-//! bucket than `default`. Answers are JSON; an error of the store is a 500 with `error`.
+//! bucket than `default`. Arguments may also come as a form, and `value` as any other body. Answers are JSON; with `raw=`
+//! `/get` answers the bytes themselves, or 204 where nothing is. An error of the store is a 500 with `error`.
 
-use guest_http::{Json, Query, answer_json, path_and_query};
+use guest_http::{Json, Query, answer, answer_json, path_and_arguments};
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 wit_bindgen::generate!({ path: "../wit/keyvalue-draft2.wit", world: "imports" });
@@ -20,7 +21,19 @@ struct Keyvalue2;
 
 impl wasip2::exports::http::incoming_handler::Guest for Keyvalue2 {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let (path, query) = path_and_query(&request);
+        let (path, query) = match path_and_arguments(&request) {
+            Ok(arguments) => arguments,
+            Err(error) => return answer_json(out, 400, &Json::Object(vec![("error", Json::Text(error))])),
+        };
+        if path == "/get" && query.bytes("raw").is_some() {
+            return match get(&query) {
+                Ok(Some(value)) => answer(out, 200, "application/octet-stream", &value),
+                Ok(None) => answer(out, 204, "application/octet-stream", b""),
+                Err(error) => {
+                    answer_json(out, 500, &Json::Object(vec![("error", Json::Text(describe(error)))]))
+                }
+            };
+        }
         match call(&path, &query) {
             Ok(Some(json)) => answer_json(out, 200, &json),
             Ok(None) => answer_json(out, 404, &Json::Object(vec![("error", Json::text("no such function"))])),
@@ -29,8 +42,16 @@ impl wasip2::exports::http::incoming_handler::Guest for Keyvalue2 {
     }
 }
 
+fn open(query: &Query) -> Result<Bucket, Error> {
+    store::open(&query.text("bucket").unwrap_or_else(|| "default".to_owned()))
+}
+
+fn get(query: &Query) -> Result<Option<Vec<u8>>, Error> {
+    open(query)?.get(&query.text("key").unwrap_or_default())
+}
+
 fn call(function: &str, query: &Query) -> Result<Option<Json>, Error> {
-    let bucket = store::open(&query.text("bucket").unwrap_or_else(|| "default".to_owned()))?;
+    let bucket = open(query)?;
     let key = query.text("key").unwrap_or_default();
     let keys: Vec<String> = query.all("key").map(|key| String::from_utf8_lossy(key).into_owned()).collect();
     let done = Json::Object(vec![("ok", Json::Bool(true))]);
@@ -88,19 +109,21 @@ fn cas(bucket: &Bucket, key: &str, query: &Query) -> Result<Json, Error> {
             None if seen.as_deref() == query.bytes("expected") => query.bytes("value").map(<[u8]>::to_vec),
             None => None,
         };
-        let answer = |swapped, tries: u32| {
+        let answer = |swapped, seen, tries: u32| {
             Json::Object(vec![
                 ("swapped", Json::Bool(swapped)),
-                ("seen", Json::optional(seen.clone(), Json::bytes)),
+                ("seen", Json::optional(seen, Json::bytes)),
                 ("tries", Json::Number(tries.into())),
             ])
         };
-        let Some(new) = new else { return Ok(answer(false, tries)) };
+        let Some(new) = new else { return Ok(answer(false, seen, tries)) };
         tries += 1;
         match atomics::swap(handle, &new) {
-            Ok(()) => return Ok(answer(true, tries)),
+            Ok(()) => return Ok(answer(true, seen, tries)),
             Err(CasError::StoreError(error)) => return Err(error),
-            Err(CasError::CasFailed(_)) if tries > retries => return Ok(answer(false, tries)),
+            Err(CasError::CasFailed(newer)) if tries > retries => {
+                return Ok(answer(false, newer.current()?, tries));
+            }
             Err(CasError::CasFailed(newer)) => handle = newer,
         }
     }

@@ -1,12 +1,19 @@
 //! The main job, as a user sees it: `dunlin dev` in a process of its own, over real HTTP.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod across;
 mod bad_input;
 mod calls;
 mod everyday;
 mod faults;
+mod guests;
+mod host;
 mod http;
+mod memory;
 mod moves;
 mod real;
+mod stale;
+mod store;
+mod streaming;
 mod traffic;
 mod world;

@@ -136,6 +136,11 @@ impl World {
             .collect()
     }
 
+    /// The number of its own process.
+    pub fn id(&self) -> u64 {
+        u64::from(self.child.id())
+    }
+
     /// Where a host's admin port is.
     pub fn admin(&self, host: &str) -> String {
         let announced = self.announced().unwrap();
@@ -143,6 +148,15 @@ impl World {
         let found =
             hosts.iter().find(|entry| entry[0]["host"] == host).unwrap_or_else(|| panic!("no host {host}"));
         format!("http://{}", found[1].as_str().unwrap())
+    }
+
+    /// Where a host's own ingress is.
+    pub fn http(&self, host: &str) -> String {
+        let announced = self.announced().unwrap();
+        let hosts = announced["hosts"].as_array().unwrap().clone();
+        let found =
+            hosts.iter().find(|entry| entry[0]["host"] == host).unwrap_or_else(|| panic!("no host {host}"));
+        format!("http://{}", found[2].as_str().unwrap())
     }
 
     /// Runs another command of `dunlin` against this one.

@@ -1,6 +1,8 @@
 //! Where the links of components lead: to a store or a component of this host, else over the lattice.
 
 mod component;
+#[cfg(test)]
+mod lost;
 mod store;
 
 use std::sync::{Arc, OnceLock, Weak};

@@ -279,7 +279,7 @@ mod tests {
             Arc::new(Calls::connect(&near, "test", network.bus(&near).as_ref(), made(), 1).await.unwrap());
         let there = Calls::connect(&far, "test", network.bus(&far).as_ref(), made(), 1).await.unwrap();
         let replica = Replica { host: Arc::new(far), ready: true, last_beat: Instant::now(), clock };
-        let directory = Arc::new(ArcSwap::from_pointee(Directory::with_provider("redis", replica)));
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::with_provider("redis", vec![replica])));
         // A fresh store for each case; the former one's server ends when the next is started.
         let serving = tokio::sync::Mutex::new(None);
         conformance::run(async || {

@@ -101,6 +101,7 @@ impl Launcher {
 fn limits(spec: &WasmComponent) -> Limits {
     Limits {
         memory: spec.resources.limits.memory,
+        request_body: spec.resources.limits.request_body,
         max_concurrency: spec.max_concurrency,
         body_idle: spec.timeouts.request,
         ..Limits::default()

@@ -18,6 +18,8 @@ const NOBODY: &str = "permission-probe";
 /// Servers keep these reply subjects for themselves. They look at them after the permission and before anybody
 /// receives the message, and say so: thus every probe has an answer, and no receiver.
 const RESERVED: &str = "_R_.permission-probe";
+/// The number under which the bus keeps what was denied: no connection has it.
+const PROBE: u64 = u64::MAX;
 /// How long the server may take to answer all of it.
 const WAIT: Duration = Duration::from_secs(2);
 
@@ -56,6 +58,8 @@ impl NatsBus {
     /// Asks a server which of `permissions` it denies, on a connection of its own. Takes a round trip, at most some
     /// seconds, and disturbs nobody: what it publishes has no receiver, though the server logs each of it.
     ///
+    /// What is denied is a trouble of the bus until it is asked again and is not.
+    ///
     /// It learns only what this server denies: a leaf's user at the hub is refused silently.
     ///
     /// # Errors
@@ -92,6 +96,10 @@ impl NatsBus {
         let _ended = timeout(WAIT, client.drain()).await;
         if denied.is_empty() && answered < subjects.len() {
             return Err(NatsError::Silent(WAIT));
+        }
+        self.common.troubles.forget(PROBE);
+        for denied in &denied {
+            self.common.troubles.refused(PROBE, denied.to_string());
         }
         Ok(denied)
     }

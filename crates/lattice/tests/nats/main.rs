@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod bounds;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod identity;
+mod losses;
+mod refusals;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
 mod servers;
 
 use dunlin_testkit::NatsServer;
@@ -25,4 +31,12 @@ async fn conforms_on_several_threads() {
 async fn conforms_between_leaves_of_a_hub() {
     let sites = Sites::start();
     conformance::suite(bus(sites.gcp.address()), bus(sites.aws.address())).await;
+}
+
+#[tokio::test]
+async fn carries_presence_and_promises_between_sites() {
+    let sites = Sites::start();
+    let (gcp, aws) = (bus(sites.gcp.address()), bus(sites.aws.address()));
+    scenarios::hosts_see_each_other(gcp.clone(), aws.clone()).await;
+    scenarios::promises_are_given(gcp, aws).await;
 }

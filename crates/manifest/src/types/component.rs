@@ -290,15 +290,36 @@ pub struct Limits {
     #[serde(default = "memory", with = "units::bytes")]
     #[schemars(with = "units::BytesText", extend("x-dunlin-at-least" = "1Mi", "x-dunlin-at-most" = "4Gi"))]
     pub memory: u64,
+    /// The length of one request's body, in bytes. Bodies are passed on piece by piece, so a long one takes no more
+    /// memory than a short one.
+    #[serde(
+        default = "request_body",
+        with = "units::bytes",
+        skip_serializing_if = "Limits::is_usual_request_body"
+    )]
+    #[schemars(with = "units::BytesText", extend("x-dunlin-at-least" = "1Ki", "x-dunlin-at-most" = "1Ti"))]
+    pub request_body: u64,
 }
 
 fn memory() -> u64 {
     64 << 20
 }
 
+fn request_body() -> u64 {
+    16 << 20
+}
+
+impl Limits {
+    /// Whether it is the limit that holds where none is said.
+    #[must_use]
+    pub fn is_usual_request_body(bytes: &u64) -> bool {
+        *bytes == request_body()
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: memory() }
+        Self { memory: memory(), request_body: request_body() }
     }
 }
 

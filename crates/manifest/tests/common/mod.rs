@@ -134,13 +134,14 @@ fn component(
         links(providers),
         config,
         readiness,
-        (1_u64 << 20)..=(4 << 30),
+        ((1_u64 << 20)..=(4 << 30), (1_u64 << 10)..=(1 << 40)),
         times(),
         1..=10_000_u32,
         any::<bool>(),
     )
         .prop_map(
-            |(image, sites, http, links, config, readiness, memory, request, max_concurrency, suspend)| {
+            |(image, sites, http, links, config, readiness, limits, request, max_concurrency, suspend)| {
+                let (memory, request_body) = limits;
                 WasmComponent {
                     image,
                     sites,
@@ -149,7 +150,7 @@ fn component(
                     links,
                     config,
                     readiness,
-                    resources: Resources { limits: Limits { memory } },
+                    resources: Resources { limits: Limits { memory, request_body } },
                     timeouts: Timeouts { request },
                     max_concurrency,
                     update: None,
