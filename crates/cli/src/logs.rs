@@ -106,7 +106,7 @@ pub(crate) fn render(entry: &Entry) -> String {
 }
 
 /// `13:05:09.123` in UTC.
-fn time_of_day(microseconds: u64) -> String {
+pub(crate) fn time_of_day(microseconds: u64) -> String {
     let since =
         (UNIX_EPOCH + Duration::from_micros(microseconds)).duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs() % 86_400;

@@ -1,6 +1,7 @@
 //! The `dunlin` command.
 
 mod addresses;
+mod calls;
 mod client;
 mod control;
 mod credentials;
@@ -43,6 +44,8 @@ enum Command {
     Status(status::Options),
     /// Shows what components log, from all sites.
     Logs(logs::Options),
+    /// Shows calls in words as they pass, from all sites.
+    Calls(calls::Options),
     /// Makes and explains who may speak on the lattice.
     Credentials(credentials::Options),
     /// What the `nats` command needs to look at the bus.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
             Command::Host(options) => host::run(options).await,
             Command::Status(options) => status::run(options).await,
             Command::Logs(options) => logs::run(options).await,
+            Command::Calls(options) => calls::run(options).await,
             Command::Credentials(options) => credentials::run(&options),
             Command::Nats(options) => nats::run(&options),
             Command::Move(options) => edit::run(&options),

@@ -119,6 +119,29 @@ pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
+/// Aligned columns of rows that come one after the other: they only grow.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    widths: Vec<usize>,
+}
+
+impl Columns {
+    /// Columns that are at least so wide.
+    pub(crate) fn of(widths: &[usize]) -> Self {
+        Self { widths: widths.to_vec() }
+    }
+
+    /// The next row.
+    pub(crate) fn row(&mut self, cells: &[String]) -> String {
+        self.widths.resize(self.widths.len().max(cells.len()), 0);
+        let cells = cells.iter().zip(&mut self.widths).map(|(cell, full)| {
+            *full = width(cell).max(*full);
+            format!("{cell}{}", " ".repeat(*full - width(cell)))
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    }
+}
+
 /// Characters that show, without escape sequences.
 fn width(text: &str) -> usize {
     anstream::adapter::strip_str(text).to_string().chars().count()

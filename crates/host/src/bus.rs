@@ -51,7 +51,8 @@ pub(crate) struct NotedBus {
 }
 
 impl NotedBus {
-    pub(crate) fn new(bus: Arc<dyn Bus>) -> (Arc<dyn Bus>, Arc<Connections>) {
+    /// Notes what `bus` connects from now on.
+    pub(crate) fn around(bus: Arc<dyn Bus>) -> (Arc<dyn Bus>, Arc<Connections>) {
         let connections = Arc::<Connections>::default();
         (Arc::new(Self { bus, connections: Arc::clone(&connections) }), connections)
     }
@@ -64,5 +65,45 @@ impl Bus for NotedBus {
         let mut made = self.connections.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.push((purpose.to_owned(), Arc::downgrade(&connection)));
         Ok(connection)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.bus.trouble()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_lattice::memory::Network;
+    use dunlin_manifest::HostId;
+
+    use super::*;
+
+    struct Troubled(Arc<dyn Bus>);
+
+    #[async_trait]
+    impl Bus for Troubled {
+        async fn connect(&self, purpose: &str) -> Result<Arc<dyn Connection>, BusError> {
+            self.0.connect(purpose).await
+        }
+
+        fn trouble(&self) -> Option<String> {
+            Some("it rains".to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_are_told_apart_by_purpose_and_kept_by_others() {
+        let network = Network::new(1);
+        let troubled = Troubled(network.bus(&HostId::new("gcp", "gcp-1")));
+        let (bus, connections) = NotedBus::around(Arc::new(troubled));
+        assert_eq!(bus.trouble().as_deref(), Some("it rains"));
+        assert!(connections.now().is_empty());
+        let (one, _other) = (bus.connect("calls").await.unwrap(), bus.connect("presence").await.unwrap());
+        let well = Health { connected: true, reconnects: 0, dropped: 0 };
+        assert_eq!(connections.now(), [("calls".to_owned(), well), ("presence".to_owned(), well)].into());
+        drop(one);
+        let gone = Health { connected: false, ..well };
+        assert_eq!(connections.now(), [("calls".to_owned(), gone), ("presence".to_owned(), well)].into());
     }
 }

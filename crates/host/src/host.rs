@@ -81,7 +81,7 @@ impl Host {
     /// See [`HostError`].
     pub async fn start(config: HostConfig, bus: Arc<dyn Bus>, directory: &Path) -> Result<Self, HostError> {
         let metrics = Metrics::new()?;
-        let (bus, connections) = NotedBus::new(bus);
+        let (bus, connections) = NotedBus::around(bus);
         let log = LogBuffer::new(Default::default());
         let ingress_listener = listen(config.listen, "requests").await?;
         let admin_listener = listen(config.admin, "admin").await?;

@@ -19,7 +19,7 @@ pub(crate) const A_WHILE: Duration = Duration::from_secs(5);
 #[serde(untagged)]
 pub enum Line {
     /// A call.
-    Call(Call),
+    Call(Box<Call>),
     /// So many calls are not shown: they were too many to be told of.
     Missed {
         /// How many.
@@ -108,7 +108,7 @@ pub(crate) async fn lines(
                     if !component.as_ref().is_none_or(wanted) {
                         continue;
                     }
-                    Line::Call(Call::of(*record))
+                    Line::Call(Box::new(Call::of(*record)))
                 }
             };
             // Strings and numbers: this cannot fail.

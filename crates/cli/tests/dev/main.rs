@@ -5,6 +5,7 @@
 
 mod across;
 mod bad_input;
+mod calls;
 mod everyday;
 mod faults;
 mod guests;

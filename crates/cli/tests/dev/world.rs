@@ -29,6 +29,37 @@ pub struct World {
     folder: tempfile::TempDir,
 }
 
+/// Another command while it runs; ends with the test.
+pub struct Following {
+    child: Child,
+    printed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Following {
+    /// What it printed so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.printed.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}
+
+/// Collects what a process prints, line by line.
+fn read(child: &mut Child) -> Arc<Mutex<Vec<String>>> {
+    let printed = Arc::new(Mutex::new(Vec::new()));
+    let (lines, output) = (Arc::clone(&printed), child.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            lines.lock().unwrap().push(line);
+        }
+    });
+    printed
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         let _ = (self.child.kill(), self.child.wait());
@@ -53,13 +84,7 @@ impl World {
         command.env("DUNLIN_NATS_SERVER", dunlin_testkit::nats_server());
         command.env("DUNLIN_REDIS_SERVER", dunlin_testkit::redis_server());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let printed = Arc::new(Mutex::new(Vec::new()));
-        let (lines, output) = (Arc::clone(&printed), child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                lines.lock().unwrap().push(line);
-            }
-        });
+        let printed = read(&mut child);
         let world = Self { child, manifests: directory, printed, folder };
         world.wait_for("its announcement", || world.announced().map(drop));
         world
@@ -138,6 +163,15 @@ impl World {
     pub fn dunlin(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
         command.args(arguments).env("XDG_RUNTIME_DIR", self.folder.path()).output().unwrap()
+    }
+
+    /// Begins another command of `dunlin` that goes on.
+    pub fn begin(&self, arguments: &[&str]) -> Following {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+        command.args(arguments).env("XDG_RUNTIME_DIR", self.folder.path()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let printed = read(&mut child);
+        Following { child, printed }
     }
 
     /// Runs another command, which must succeed, and gives what it printed.

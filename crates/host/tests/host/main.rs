@@ -7,3 +7,5 @@ mod protocol;
 mod restart;
 mod site;
 mod streams;
+mod told;
+mod trace;

@@ -160,7 +160,7 @@ mod tests {
             call.ended(Outcome::Silence, Duration::from_secs(1), now);
         }
         assert!(peers.past(&host, now).ejected);
-        assert_eq!(peers.ejected(now), [host.clone()]);
+        assert_eq!(peers.ejected(now), std::slice::from_ref(&host));
         assert_eq!(peers.ejections(), [("gcp".to_owned(), 1)].into());
         let later = now + Duration::from_secs(3);
         assert!(peers.ejected(later).is_empty());
