@@ -1,6 +1,7 @@
 //! The `dunlin` command.
 
 mod addresses;
+mod check;
 mod client;
 mod control;
 mod dev;
@@ -42,6 +43,8 @@ enum Command {
     Status(status::Options),
     /// Shows what components log, from all sites.
     Logs(logs::Options),
+    /// Walks the whole path (hub, leaves, certificates, permissions, clocks, providers, ingress) and says what is wrong.
+    Check(check::Options),
     /// What the `nats` command needs to look at the bus.
     Nats(nats::Options),
     /// Edits the manifest that says where a component runs.
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
             Command::Host(options) => host::run(options).await,
             Command::Status(options) => status::run(options).await,
             Command::Logs(options) => logs::run(options).await,
+            Command::Check(options) => check::run(options).await,
             Command::Nats(options) => nats::run(&options),
             Command::Move(options) => edit::run(&options),
             Command::Kill(options) => control::kill(&options).await,

@@ -2,6 +2,8 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod check;
+mod check_servers;
 mod everyday;
 mod faults;
 mod http;
