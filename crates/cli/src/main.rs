@@ -2,6 +2,7 @@
 
 mod addresses;
 mod calls;
+mod check;
 mod client;
 mod control;
 mod credentials;
@@ -48,6 +49,8 @@ enum Command {
     Calls(calls::Options),
     /// Makes and explains who may speak on the lattice.
     Credentials(credentials::Options),
+    /// Walks the whole path (hub, leaves, certificates, permissions, clocks, providers, ingress) and says what is wrong.
+    Check(check::Options),
     /// What the `nats` command needs to look at the bus.
     Nats(nats::Options),
     /// Edits the manifest that says where a component runs.
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
             Command::Logs(options) => logs::run(options).await,
             Command::Calls(options) => calls::run(options).await,
             Command::Credentials(options) => credentials::run(&options),
+            Command::Check(options) => check::run(options).await,
             Command::Nats(options) => nats::run(&options),
             Command::Move(options) => edit::run(&options),
             Command::Kill(options) => control::kill(&options).await,

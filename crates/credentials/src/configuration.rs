@@ -21,6 +21,8 @@ pub(crate) struct Remote {
     pub(crate) authority: Option<PathBuf>,
     /// Our account, in which the hub's messages appear.
     pub(crate) account: String,
+    /// Whether addresses that the hub tells of itself are left alone.
+    pub(crate) named_only: bool,
 }
 
 /// Whom the servers trust. A file of its own, so that it can be renewed without touching what people edited.
@@ -65,9 +67,10 @@ pub(crate) fn leaf(lattice: &str, site: &str, server: &ServerOptions, tls: &Tls,
         || "    # The authorities that this machine trusts.\n    min_version: \"1.2\"\n".to_owned(),
         |file| format!("    ca_file: {}\n    min_version: \"1.3\"\n", path(file)),
     );
+    let named = if remote.named_only { "    ignore_discovered_servers: true\n" } else { "" };
     let _ = write!(
         text,
-        "\nleafnodes {{\n  reconnect: \"1s\"\n  remotes: [{{\n    urls: [{}]\n    credentials: {}\n    account: {}\n    \
+        "\nleafnodes {{\n  reconnect: \"1s\"\n  remotes: [{{\n    urls: [{}]\n{named}    credentials: {}\n    account: {}\n    \
          tls {{\n{}      timeout: 5\n    }}\n  }}]\n}}\n",
         urls.join(", "),
         path(&remote.credentials),

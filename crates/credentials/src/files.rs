@@ -79,6 +79,20 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
     text.map_err(|source| Error::File { action: "read", path: path.to_owned(), source })
 }
 
+/// What is in a directory, sorted; nothing where there is none.
+pub(crate) fn entries(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::File { action: "read", path: path.to_owned(), source };
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for entry in path.read_dir().map_err(failed)? {
+        all.push(entry.map_err(failed)?.path());
+    }
+    all.sort();
+    Ok(all)
+}
+
 /// The text of a file with secrets.
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, Error> {
     read(path).map(Secret::new)

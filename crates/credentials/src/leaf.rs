@@ -23,6 +23,9 @@ pub struct LeafOptions {
     pub server: ServerOptions,
     /// Where the hub is; without any, where `init` or `import` said.
     pub hub: Vec<HubUrl>,
+    /// Connects by these addresses alone. A hub tells leaves its own address, whatever its `no_advertise` says, and
+    /// they try that one as well when they connect again. Releases of nats-server before 2.14 do not know the setting.
+    pub named_only: bool,
     /// How long the leaf may connect to the hub; without end unless told otherwise.
     pub user: UserOptions,
 }
@@ -76,6 +79,7 @@ impl Credentials {
             credentials: server.place(&named, names::HUB_CREDS)?,
             authority: authority.as_ref().map(|_| server.place(&named, names::AUTHORITY)).transpose()?,
             account: self.token(names::ACCOUNT_TOKEN)?.0.subject,
+            named_only: options.named_only,
         };
         let text = configuration::leaf(&self.facts.lattice, site, server, &tls, &remote);
         let imported = system.as_ref().map(|system| system.credentials(&self.root, site)).transpose()?;

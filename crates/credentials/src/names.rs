@@ -45,12 +45,20 @@ pub(crate) fn leaf_configuration(site: &str) -> String {
     format!("{LEAF}{site}.conf")
 }
 
+pub(crate) fn hosts(root: &Path) -> PathBuf {
+    root.join("hosts")
+}
+
 pub(crate) fn host(root: &Path, id: &HostId) -> PathBuf {
-    root.join("hosts").join(&id.site).join(format!("{}.creds", id.host))
+    hosts(root).join(&id.site).join(format!("{}.creds", id.host))
+}
+
+pub(crate) fn viewers(root: &Path) -> PathBuf {
+    root.join("viewers")
 }
 
 pub(crate) fn viewer(root: &Path, name: &str) -> PathBuf {
-    root.join("viewers").join(format!("{name}.creds"))
+    viewers(root).join(format!("{name}.creds"))
 }
 
 pub(crate) fn remote(root: &Path) -> PathBuf {

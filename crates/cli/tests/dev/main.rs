@@ -6,6 +6,8 @@
 mod across;
 mod bad_input;
 mod calls;
+mod check;
+mod check_servers;
 mod everyday;
 mod faults;
 mod guests;

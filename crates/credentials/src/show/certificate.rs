@@ -5,11 +5,12 @@ use std::path::Path;
 
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::Pem;
-use x509_parser::prelude::X509Certificate;
+use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::X509Name;
 
 use super::{Shown, moment};
 use crate::error::Error;
+use crate::facts::{CertificateFacts, Span};
 use crate::files;
 use crate::token::now;
 
@@ -27,6 +28,29 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Vec<Shown>, Error> {
             ended: validity.not_after.timestamp() <= now(),
         }
     })
+}
+
+/// Every certificate of a file, for programs.
+pub(crate) fn certificate_facts(path: &Path) -> Result<Vec<CertificateFacts>, Error> {
+    each(path, &files::read(path)?, facts)
+}
+
+/// A certificate as it comes over the wire, for programs.
+pub(crate) fn certificate_of_der(bytes: &[u8]) -> Option<CertificateFacts> {
+    X509Certificate::from_der(bytes).ok().map(|(_, certificate)| facts(&certificate))
+}
+
+fn facts(certificate: &X509Certificate<'_>) -> CertificateFacts {
+    let validity = certificate.validity();
+    CertificateFacts {
+        name: common_name(certificate.subject()),
+        names: alternatives(certificate),
+        issuer: common_name(certificate.issuer()),
+        span: Span {
+            begins: Some(validity.not_before.timestamp()),
+            ends: Some(validity.not_after.timestamp()),
+        },
+    }
 }
 
 /// The DNS names and IP addresses of the certificate in a file.

@@ -17,7 +17,9 @@ use crate::key::{Key, Kind};
 use crate::secret::Secret;
 use crate::token::{Claims, now};
 
-pub(crate) use certificate::{certificates, names as certificate_names};
+pub(crate) use certificate::{
+    certificate_facts, certificate_of_der, certificates, names as certificate_names,
+};
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -59,6 +59,8 @@ impl Ground {
             let leaf = LeafOptions {
                 server: listening(port),
                 hub: vec![url(link.address().port())?],
+                // Else a link that is cut would be passed by.
+                named_only: true,
                 ..LeafOptions::default()
             };
             let files = credentials.leaf(site, &leaf)?;
