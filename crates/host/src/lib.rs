@@ -23,8 +23,8 @@ mod slots;
 mod spans;
 pub mod status;
 mod stores;
-pub mod wake;
-mod watch;
+mod wake;
+pub mod watch;
 mod wire;
 
 pub use config::HostConfig;

@@ -130,7 +130,8 @@ pub(super) fn leaf(options: &Leaf, directory: &Path, output: Output) -> Result<E
         replace: options.user.replace,
         ..ServerOptions::default()
     };
-    let leaf = LeafOptions { server, hub: options.hub.clone(), user: options.user.read() };
+    let leaf =
+        LeafOptions { server, hub: options.hub.clone(), user: options.user.read(), ..LeafOptions::default() };
     let files = open(directory)?.leaf(&options.site, &leaf).map_err(wrong)?;
     if output == Output::Json {
         return printer::json(&files);
