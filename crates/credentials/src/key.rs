@@ -127,7 +127,7 @@ mod tests {
         let user = Key::generate(Kind::User).seed().unwrap();
         let error = Key::from_seed(Kind::Account, &user).unwrap_err();
         assert_eq!(error.to_string(), "the account key cannot be used: it is a key of another kind");
-        let damaged = Secret::new(user.expose().replace(|letter| letter == 'A', "B"));
+        let damaged = Secret::new(user.expose().replace('A', "B"));
         assert!(!Key::from_seed(Kind::User, &damaged).unwrap_err().to_string().contains(damaged.expose()));
         assert!(Key::from_seed(Kind::User, &Secret::new("é".repeat(29))).is_err());
     }
