@@ -23,12 +23,11 @@ enum What {
 
 /// For which site.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  eval \"$(dunlin nats env gcp)\"\n  nats sub 'todo.presence.>'      who is there\n  \
-    nats sub 'todo.trace.>'         calls, while `dunlin calls -f` runs\n\n\
+#[command(after_help = "Examples:\n  eval \"$(dunlin nats env gcp)\"\n  \
+    nats sub --subjects-only 'todo.presence.>'   who is there\n  \
+    nats sub 'todo.trace.>'                      calls, while `dunlin calls -f` runs\n\n\
     The credentials are a viewer's: they may look, and call nobody. Nobody can look at the calls themselves, because\n\
-    a second listener would take the bus's word that nobody listens (503), on which retries rely."
-)]
+    a second listener would take the bus's word that nobody listens (503), on which retries rely.")]
 struct Env {
     /// The site, or `hub`; needed where there are several.
     site: Option<String>,

@@ -93,8 +93,10 @@ fn a_real_world_and_what_goes_wrong_with_its_servers() {
     let text = world.text(&["check"]);
     assert!(text.contains("all well") && !text.contains('\u{1b}'), "{text}");
 
+    named(&world);
+
     world.text(&["kill", "hub"]);
-    let killed = until(&world, "bad", "link aws", &["does not hear gcp", "dunlin revive hub"]);
+    let killed = until(&world, "bad", "link aws", &["does not hear gcp", "mend the hub"]);
     killed.must_say("bad", "hub", &["refuses connections", "dunlin revive hub"]);
     killed.must_say("good", "leaf aws", &[]);
     killed.must_say("good", "ingress aws /", &[]);
@@ -121,6 +123,28 @@ fn a_real_world_and_what_goes_wrong_with_its_servers() {
     cut.must_say("good", "leaf gcp", &[]);
     world.text(&["revive", "link/gcp"]);
     until_well(&world);
+}
+
+/// The same, with everything named as on a real deployment.
+fn named(world: &World) {
+    let environment = |site: &str| -> Value {
+        serde_json::from_str(&world.text(&["nats", "env", site, "--output", "json"])).unwrap()
+    };
+    let hub = environment("hub");
+    let mut arguments = vec!["check".to_owned(), "--output=json".to_owned()];
+    for place in ["hub", "gcp", "aws"] {
+        arguments.push(format!("--nats={place}={}", environment(place)["server"].as_str().unwrap()));
+    }
+    arguments.push(format!("--credentials={}", hub["credentials"].as_str().unwrap()));
+    arguments.push(format!("--authority={}", hub["authority"].as_str().unwrap()));
+    arguments.extend(["aws-1", "gcp-1"].map(|host| format!("--admin={}", world.admin(host))));
+    arguments.push(format!("--ingress=gcp={}", world.site("gcp")));
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let checked = Checked::of(&world.dunlin(&arguments));
+    for what in ["hub", "leaf gcp", "link aws", "permissions aws", "host aws/aws-1", "ingress gcp /"] {
+        checked.must_say("good", what, &[]);
+    }
+    assert_eq!(checked.code, Some(0), "{}", checked.text);
 }
 
 #[test]

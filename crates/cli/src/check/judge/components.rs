@@ -39,14 +39,17 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 
 fn component(facts: &Facts, name: &str, sites: &BTreeMap<&str, Count>) -> Finding {
     let object = format!("component/{name}");
-    let conditions = facts.conditions().into_iter().filter(|condition| condition.object == object);
+    let short = sites.values().any(|count| count.ready < count.wanted);
+    let conditions = facts.conditions().into_iter().filter(|condition| {
+        // Hosts that do not hear another site miss what is ready there.
+        condition.object == object && (short || condition.reason != "Shortage")
+    });
     let reasons: Vec<_> =
         conditions.map(|condition| format!("{}: {}", condition.reason, condition.message)).collect();
     let counts: Vec<_> = sites
         .iter()
         .map(|(site, Count { wanted, ready })| format!("{ready} of {wanted} in {site}"))
         .collect();
-    let short = sites.values().any(|count| count.ready < count.wanted);
     let none = sites.values().all(|count| count.ready == 0);
     let verdict = match (none, short || !reasons.is_empty()) {
         (true, true) => Verdict::Bad,
@@ -54,11 +57,16 @@ fn component(facts: &Facts, name: &str, sites: &BTreeMap<&str, Count>) -> Findin
         (true, false) | (false, true) => Verdict::Warning,
         (false, false) => Verdict::Good,
     };
-    let finding = Finding::new(format!("component {name}"), verdict, format!("{} ready", counts.join(", ")));
-    match (verdict, reasons.is_empty()) {
-        (Verdict::Good, _) => finding,
-        (_, true) if !short => finding.mend(format!("nothing is asked for: `dunlin move {name} SITE=1`")),
-        (_, true) => finding.mend("dunlin status"),
-        (_, false) => finding.mend(reasons.join("; ")),
+    let mut found = format!("{} ready", counts.join(", "));
+    for reason in &reasons {
+        found.push_str(&format!("; {reason}"));
+    }
+    let finding = Finding::new(format!("component {name}"), verdict, found);
+    match verdict {
+        Verdict::Good => finding,
+        _ if none && !short => finding.mend(format!("nothing is asked for: `dunlin move {name} SITE=1`")),
+        _ => finding.mend(format!(
+            "`dunlin status` shows what each host waits for, `dunlin logs {name}` what it says"
+        )),
     }
 }

@@ -97,10 +97,10 @@ impl<'f> Ears<'f> {
                 return Finding::bad(what, format!("broken: {}", found.join("; "))).mend(to_link);
             }
         } else if !missing.is_empty() {
-            let mend = match (self.hub_named, setting) {
-                (true, Setting::Real) => "dunlin revive hub",
-                (true, _) => "mend the hub first, see above",
-                (false, _) => "name the hub, too (--nats hub=URL): it tells whose link is broken",
+            let mend = if self.hub_named {
+                "mend the hub first, see above"
+            } else {
+                "name the hub, too (--nats hub=URL): it tells whose link is broken"
             };
             return Finding::bad(what, format!("its leaf does not hear {}", missing.join(", "))).mend(mend);
         }

@@ -36,15 +36,15 @@ fn a_hub_that_cannot_be_reached() {
         |facts| *facts = not_alone(Trouble::Refused),
         expect![[r#"
         ✗ hub: localhost:4222 refuses connections: nothing listens there → dunlin revive hub
-        ✗ link aws: its leaf does not hear gcp → dunlin revive hub
-        ✗ link gcp: its leaf does not hear aws → dunlin revive hub"#]],
+        ✗ link aws: its leaf does not hear gcp → mend the hub first, see above
+        ✗ link gcp: its leaf does not hear aws → mend the hub first, see above"#]],
     );
     check(
         |facts| *facts = not_alone(silent.clone()),
         expect![[r#"
         ✗ hub: localhost:4222 accepts a connection and says nothing for 2s: frozen or overloaded → dunlin thaw hub
-        ✗ link aws: its leaf does not hear gcp → dunlin revive hub
-        ✗ link gcp: its leaf does not hear aws → dunlin revive hub"#]],
+        ✗ link aws: its leaf does not hear gcp → mend the hub first, see above
+        ✗ link gcp: its leaf does not hear aws → mend the hub first, see above"#]],
     );
     check(
         |facts| {

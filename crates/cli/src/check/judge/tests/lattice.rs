@@ -152,12 +152,19 @@ fn components() {
             complain(facts, "component/todo", "Shortage", "1 of 2 in gcp: one live host");
         },
         expect![
-            "! component todo: 1 of 2 in aws, 1 of 2 in gcp ready → Shortage: 1 of 2 in gcp: one live host"
+            "! component todo: 1 of 2 in aws, 1 of 2 in gcp ready; Shortage: 1 of 2 in gcp: one live host → `dunlin status` shows what each host waits for, `dunlin logs todo` what it says"
         ],
+    );
+    // Each site misses the other, and all is ready.
+    check(
+        |facts| complain(facts, "component/todo", "Shortage", "0 of 1 in aws: no live host"),
+        expect![[""]],
     );
     check(
         |facts| ready(facts, 0, 2),
-        expect!["✗ component todo: 0 of 2 in aws, 0 of 2 in gcp ready → dunlin status"],
+        expect![
+            "✗ component todo: 0 of 2 in aws, 0 of 2 in gcp ready → `dunlin status` shows what each host waits for, `dunlin logs todo` what it says"
+        ],
     );
     check(
         |facts| ready(facts, 0, 0),

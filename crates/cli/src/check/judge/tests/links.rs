@@ -71,8 +71,8 @@ fn which_leg_is_broken() {
         AWS,
         GCP,
         expect![[r#"
-        ✗ link aws: its leaf does not hear gcp → dunlin revive hub
-        ✗ link gcp: its leaf does not hear aws → dunlin revive hub"#]],
+        ✗ link aws: its leaf does not hear gcp → mend the hub first, see above
+        ✗ link gcp: its leaf does not hear aws → mend the hub first, see above"#]],
     );
     // No host runs in aws, or in neither.
     check(
@@ -94,7 +94,7 @@ fn which_leg_is_broken() {
         NONE,
         GCP,
         expect![[r#"
-            ✗ link aws: its leaf does not hear gcp → dunlin revive hub
+            ✗ link aws: its leaf does not hear gcp → mend the hub first, see above
             ! link gcp: hears gcp (2 hosts); whether it would hear others cannot be told"#]],
     );
     // A leaf cannot be asked.
