@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: measures side by side in one run, because machines are noisy and ratios are not.
 
+mod call;
 mod http;
 mod load;
 mod servers;
+mod sites;
 
 use anyhow::Result;
 
@@ -17,6 +19,8 @@ pub(crate) struct Options {
 enum What {
     /// Requests a second and latency of a hello component: a Dunlin host beside `wasmtime serve`.
     Http(http::Options),
+    /// A component's calls to a store on another host: beside the NATS client alone over the same servers.
+    Call(call::Options),
 }
 
 /// Runs the measurement and prints its table.
@@ -26,5 +30,6 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.what {
         What::Http(options) => http::run(options),
+        What::Call(options) => call::run(options),
     }
 }

@@ -108,7 +108,11 @@ fn answers(address: SocketAddr) -> Option<()> {
     text.starts_with("HTTP/1.1 200").then_some(())
 }
 
-fn wait<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
+/// Waits until `ready` gives something.
+///
+/// # Errors
+/// It does not within a minute.
+pub(super) fn wait<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(60) {
         if let Some(value) = ready() {

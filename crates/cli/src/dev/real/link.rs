@@ -114,7 +114,10 @@ async fn carry(
     // Owns the channel's end, so that the reader notices when it is over.
     let writing = async move {
         while let Some((due, chunk)) = chunks.recv().await {
-            tokio::time::sleep_until(due).await;
+            // A timer fires a millisecond late or so, which would be long where there is no distance at all.
+            if due > Instant::now() {
+                tokio::time::sleep_until(due).await;
+            }
             let fair = weather.wait_for(|now| *now != Weather::Silent).await.is_ok();
             if !fair || to.write_all(&chunk).await.is_err() {
                 return;
