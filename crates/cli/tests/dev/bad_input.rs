@@ -69,8 +69,11 @@ fn code_that_cannot_run_is_refused_in_words() {
         let message = world.wait_for("the condition", || {
             let conditions = world.status()?["conditions"].as_array()?.clone();
             let object = format!("component/{name}");
-            let found = conditions.iter().find(|condition| condition["object"] == object.as_str())?;
-            Some(found["message"].as_str()?.to_owned())
+            // Until it was tried there are other conditions: no live host yet, none ready.
+            let failed = |found: &&serde_json::Value| {
+                found["object"] == object.as_str() && found["reason"] == "Failed"
+            };
+            Some(conditions.iter().find(failed)?["message"].as_str()?.to_owned())
         });
         for word in words {
             assert!(message.contains(word), "{name}: {word:?} is missing in: {message}");

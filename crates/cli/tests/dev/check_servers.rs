@@ -122,7 +122,7 @@ fn credentials_and_authorities() {
     let named = ["--nats", &hub.url(), "--credentials", host.to_str().unwrap(), "--authority", &authority];
     let as_host = Checked::of(&dunlin(&[&named[..], &["--lattice", "todo", "--output", "json"]].concat()));
     as_host.must_say("warning", "credentials host aws/aws-1", &["no viewer's"]);
-    as_host.must_say("bad", "permissions hub", &["todo.watch.check"]);
+    as_host.must_say("bad", "permissions hub", &["todo.presence.>"]);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::http::get;
+
 /// A guest that `cargo xtask guests` built.
 pub fn guest(name: &str) -> PathBuf {
     let folder = std::env::var_os("DUNLIN_GUESTS").map(PathBuf::from).unwrap_or_else(|| {
@@ -108,7 +110,14 @@ impl World {
         world.wait_for("todo to be ready", || {
             let status = world.status()?;
             let expected = if arguments.contains(&"--sites") { 2 } else { 3 };
-            (ready(&status, "todo") >= expected).then_some(())
+            // As every host sees it, so that each knows where to send a request on to.
+            let hosts = world.announced()?["hosts"].as_array()?.clone();
+            let sees = |host: &Value| {
+                let answer = get(&format!("http://{}/v1/status", host[1].as_str()?)).ok()?;
+                (ready(&answer.json(), "todo") >= expected).then_some(())
+            };
+            (ready(&status, "todo") >= expected && hosts.iter().all(|host| sees(host).is_some()))
+                .then_some(())
         });
         world
     }
