@@ -153,7 +153,7 @@ fn limits() {
         &component("sites: {}\nresources: { limits: { memory: 8Gi, cpu: 1 } }\ntimeouts: { request: 2h }"),
         expect![[r#"
             t.yaml:7:34: spec.resources.limits.memory: "8Gi" (allowed: from 1Mi to 4Gi)
-            t.yaml:7:39: spec.resources.limits.cpu: unknown field "cpu" (allowed: memory)
+            t.yaml:7:39: spec.resources.limits.cpu: unknown field "cpu" (allowed: memory, requestBody)
             t.yaml:8:24: spec.timeouts.request: "2h" (allowed: from 1ms to 1h)
         "#]],
     );
