@@ -11,43 +11,14 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::dev::real::Fault;
+
 /// What to do with which site or host, and where to say how it went.
 #[derive(Debug)]
 pub(crate) struct Order {
-    pub(crate) verb: Verb,
+    pub(crate) fault: Fault,
     pub(crate) target: String,
     pub(crate) answer: oneshot::Sender<Result<String, String>>,
-}
-
-/// What can be ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Kill,
-    Revive,
-    Freeze,
-    Thaw,
-}
-
-impl Verb {
-    fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "kill" => Self::Kill,
-            "revive" => Self::Revive,
-            "freeze" => Self::Freeze,
-            "thaw" => Self::Thaw,
-            _ => return None,
-        })
-    }
-
-    /// What has been done once it is done.
-    pub(crate) fn done(self) -> &'static str {
-        match self {
-            Self::Kill => "killed",
-            Self::Revive => "revived",
-            Self::Freeze => "frozen",
-            Self::Thaw => "thawed",
-        }
-    }
 }
 
 /// Listens for orders, which arrive at the receiver; who does not know `token` is refused.
@@ -82,16 +53,16 @@ async fn take(
         return respond(StatusCode::UNAUTHORIZED, "only the user who started `dunlin dev` may order");
     }
     let parts = request.uri().path().trim_start_matches('/').split_once('/');
-    let (verb, target) = match (request.method(), parts) {
+    let (fault, target) = match (request.method(), parts) {
         (&Method::POST, Some((_, ""))) => return respond(StatusCode::BAD_REQUEST, "name a site or a host"),
-        (&Method::POST, Some((verb, target))) => match Verb::parse(verb) {
-            Some(verb) => (verb, target),
+        (&Method::POST, Some((verb, target))) => match Fault::parse(verb) {
+            Some(fault) => (fault, target),
             None => return respond(StatusCode::NOT_FOUND, USAGE),
         },
         _ => return respond(StatusCode::NOT_FOUND, USAGE),
     };
     let (answer, answered) = oneshot::channel();
-    if sender.send(Order { verb, target: target.to_owned(), answer }).await.is_err() {
+    if sender.send(Order { fault, target: target.to_owned(), answer }).await.is_err() {
         return respond(StatusCode::SERVICE_UNAVAILABLE, "`dunlin dev` is stopping");
     }
     match answered.await {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::dev::conditions::{Conditions, News};
 use crate::dev::following::Following;
 use crate::dev::keys::Keys;
-use crate::dev::orders::{self, Order, Verb};
+use crate::dev::orders::{self, Order};
 use crate::dev::plan::Plan;
 use crate::dev::real::Fault;
 use crate::dev::screen::{self, Screen};
@@ -221,14 +221,13 @@ impl Session {
     }
 
     async fn follow(&mut self, order: Order) {
-        let outcome = match order.verb {
-            Verb::Kill => self.world.kill(&order.target).await,
-            Verb::Revive => self.world.revive(&order.target).await,
-            Verb::Freeze => self.world.freeze(&order.target, Fault::Freeze).await,
-            Verb::Thaw => self.world.freeze(&order.target, Fault::Thaw).await,
+        let outcome = match order.fault {
+            Fault::Kill => self.world.kill(&order.target).await,
+            Fault::Revive => self.world.revive(&order.target).await,
+            fault @ (Fault::Freeze | Fault::Thaw) => self.world.freeze(&order.target, fault).await,
         };
         let outcome = outcome.and_then(|names| self.announce().map(|()| names));
-        let done = order.verb.done();
+        let done = order.fault.done();
         let answer = match outcome {
             Ok(names) if names.is_empty() => Ok(format!("nothing to do: {} is {done} already", order.target)),
             Ok(names) => Ok(format!("{done} {}", names.join(" "))),

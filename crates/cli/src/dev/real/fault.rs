@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::Ground;
 use super::child::Process;
 use super::link::{Link, Weather};
+use super::server::Server;
+use super::{Ground, HUB};
 
 /// Something that goes wrong, or is put right again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,29 +20,45 @@ pub(crate) enum Fault {
     Thaw,
 }
 
+impl Fault {
+    /// What `dunlin kill` and the like ask for.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "kill" => Self::Kill,
+            "revive" => Self::Revive,
+            "freeze" => Self::Freeze,
+            "thaw" => Self::Thaw,
+            _ => return None,
+        })
+    }
+
+    /// What has been done once it is done.
+    pub(crate) fn done(self) -> &'static str {
+        match self {
+            Self::Kill => "killed",
+            Self::Revive => "revived",
+            Self::Freeze => "frozen",
+            Self::Thaw => "thawed",
+        }
+    }
+}
+
 impl Ground {
     /// The names of all parts.
     pub(crate) fn parts(&self) -> Vec<String> {
         let leaves = self.leaves.keys().map(|site| format!("leaf/{site}"));
         let links = self.links.keys().map(|site| format!("link/{site}"));
         let redis = self.redis.iter().map(|redis| format!("provider/{}", redis.provider));
-        std::iter::once("hub".to_owned()).chain(leaves).chain(links).chain(redis).collect()
+        std::iter::once(HUB.to_owned()).chain(leaves).chain(links).chain(redis).collect()
     }
 
     /// The processes of all parts that run, by name.
     pub(crate) fn processes(&self) -> Vec<(String, u32)> {
-        let named = self.parts().into_iter().filter_map(|name| {
-            let process = match name.split_once('/') {
-                Some(("leaf", site)) => self.leaves.get(site)?.process.as_ref(),
-                Some(("provider", provider)) => {
-                    self.redis.iter().find(|redis| redis.provider == provider)?.process.as_ref()
-                }
-                Some(_) => None,
-                None => self.hub.process.as_ref(),
-            };
-            Some((name, process?.id()))
-        });
-        named.collect()
+        let hub = std::iter::once((HUB.to_owned(), &self.hub));
+        let leaves = self.leaves.iter().map(|(site, leaf)| (format!("leaf/{site}"), leaf));
+        let redis = self.redis.iter().map(|redis| (format!("provider/{}", redis.provider), &redis.server));
+        let servers = hub.chain(leaves).chain(redis);
+        servers.filter_map(|(name, server)| Some((name, server.process.as_ref()?.id()))).collect()
     }
 
     /// Does it to the part of this name; `false` if there is none.
@@ -49,33 +66,27 @@ impl Ground {
     /// # Errors
     /// A process does not start again.
     pub(crate) async fn suffer(&mut self, name: &str, fault: Fault) -> Result<bool> {
+        if let Some(link) = name.strip_prefix("link/").and_then(|site| self.links.get(site)) {
+            weather(link, fault);
+            return Ok(true);
+        }
+        let Some(server) = self.server(name) else { return Ok(false) };
+        match fault {
+            Fault::Revive if server.process.is_none() => server.revive().await?,
+            fault => harm(&mut server.process, fault),
+        }
+        Ok(true)
+    }
+
+    fn server(&mut self, name: &str) -> Option<&mut Server> {
         match name.split_once('/') {
-            None if name == "hub" => {
-                match fault {
-                    Fault::Revive if self.hub.process.is_none() => self.hub.revive().await?,
-                    fault => harm(&mut self.hub.process, fault),
-                }
-                Ok(true)
-            }
-            Some(("leaf", site)) => {
-                let Some(leaf) = self.leaves.get_mut(site) else { return Ok(false) };
-                match fault {
-                    Fault::Revive if leaf.process.is_none() => leaf.revive().await?,
-                    fault => harm(&mut leaf.process, fault),
-                }
-                Ok(true)
-            }
-            Some(("link", site)) => Ok(self.links.get(site).map(|link| weather(link, fault)).is_some()),
+            None => (name == HUB).then_some(&mut self.hub),
+            Some(("leaf", site)) => self.leaves.get_mut(site),
             Some(("provider", provider)) => {
-                let found = self.redis.iter_mut().find(|redis| redis.provider == provider);
-                let Some(redis) = found else { return Ok(false) };
-                match fault {
-                    Fault::Revive if redis.process.is_none() => redis.revive().await?,
-                    fault => harm(&mut redis.process, fault),
-                }
-                Ok(true)
+                let mut redis = self.redis.iter_mut();
+                redis.find(|redis| redis.provider == provider).map(|redis| &mut redis.server)
             }
-            _ => Ok(false),
+            Some(_) => None,
         }
     }
 }

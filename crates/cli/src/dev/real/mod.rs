@@ -9,6 +9,7 @@ mod redis;
 mod server;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
@@ -50,7 +51,12 @@ impl Ground {
         let ports = Ports { clients: free_port()?, leaves: free_port()? };
         let credentials = credentials(plan, &ports)?;
         let files = credentials.hub(&hub(&ports))?;
-        let hub = Server::start(program.clone(), files.config.path, folder.join("hub.log"), ports.clients);
+        let hub = Server::start(
+            program.clone(),
+            configured(&files.config.path),
+            folder.join("hub.log"),
+            ports.clients,
+        );
         let hub = hub.await.context("the hub")?;
         let (mut links, mut leaves) = (BTreeMap::new(), BTreeMap::new());
         for site in &plan.sites {
@@ -65,7 +71,7 @@ impl Ground {
             };
             let files = credentials.leaf(site, &leaf)?;
             let log = folder.join(format!("leaf-{site}.log"));
-            let server = Server::start(program.clone(), files.config.path, log, port).await;
+            let server = Server::start(program.clone(), configured(&files.config.path), log, port).await;
             leaves.insert(site.clone(), server.with_context(|| format!("the leaf of {site}"))?);
             links.insert(site.clone(), link);
         }
@@ -81,11 +87,11 @@ impl Ground {
         let leaf = self.leaves.get(&id.site).with_context(|| format!("site {} has no leaf", id.site))?;
         let here = self.redis.iter().filter(|redis| redis.site == id.site);
         Ok(ForHost {
-            nats: format!("tls://localhost:{}", leaf.port()),
+            nats: format!("tls://localhost:{}", leaf.address().port()),
             credentials: self.credentials.host(id, UserOptions::default())?.path,
             authority: self.credentials.authority(),
             provider_urls: here
-                .map(|redis| (redis.provider.clone(), format!("redis://{}", redis.address())))
+                .map(|redis| (redis.provider.clone(), format!("redis://{}", redis.server.address())))
                 .collect(),
             stand_ins: self.redis.is_empty(),
         })
@@ -99,7 +105,7 @@ impl Ground {
         let server = if site == HUB { Some(&self.hub) } else { self.leaves.get(site) };
         let leaf = server.with_context(|| format!("site {site} has no leaf"))?;
         Ok(ForViewer {
-            server: format!("tls://localhost:{}", leaf.port()),
+            server: format!("tls://localhost:{}", leaf.address().port()),
             authority: self.credentials.authority(),
             credentials: self.credentials.viewer("viewer", UserOptions::default())?.path,
         })
@@ -114,7 +120,7 @@ impl Ground {
 
     /// Where a provider's Redis answers, if it is one of ours.
     pub(crate) fn redis_at(&self, provider: &str) -> Option<SocketAddr> {
-        self.redis.iter().find(|redis| redis.provider == provider).map(Redis::address)
+        self.redis.iter().find(|redis| redis.provider == provider).map(|redis| redis.server.address())
     }
 
     /// Ends all of it, hosts having ended before.
@@ -122,7 +128,7 @@ impl Ground {
         const LIMIT: Duration = Duration::from_secs(3);
         let servers = std::iter::once(self.hub).chain(self.leaves.into_values());
         let processes = servers.filter_map(|server| server.process);
-        let processes = processes.chain(self.redis.into_iter().filter_map(|redis| redis.process));
+        let processes = processes.chain(self.redis.into_iter().filter_map(|redis| redis.server.process));
         futures::future::join_all(processes.map(|process| process.stop(LIMIT))).await;
     }
 }
@@ -150,6 +156,10 @@ pub(crate) struct ForViewer {
 
 /// The hub's name among the places where a viewer may look on.
 pub(crate) const HUB: &str = "hub";
+
+fn configured(file: &Path) -> Vec<OsString> {
+    vec!["--config".into(), file.into()]
+}
 
 struct Ports {
     clients: u16,

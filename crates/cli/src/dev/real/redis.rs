@@ -1,14 +1,11 @@
 //! A Redis for a provider, beside the hosts of one site.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::net::TcpStream;
 
-use super::child::Process;
 use super::free_port;
+use super::server::Server;
 
 /// A redis-server that can be ended and started again with its data.
 #[derive(Debug)]
@@ -17,11 +14,7 @@ pub(crate) struct Redis {
     pub(crate) provider: String,
     /// The site whose hosts open it.
     pub(crate) site: String,
-    program: PathBuf,
-    folder: PathBuf,
-    port: u16,
-    /// `None` while it is killed.
-    pub(crate) process: Option<Process>,
+    pub(crate) server: Server,
 }
 
 impl Redis {
@@ -38,36 +31,15 @@ impl Redis {
     ) -> Result<Self> {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let port = free_port()?;
-        write_configuration(&folder, port, password)?;
-        let (provider, site) = (provider.to_owned(), site.to_owned());
-        let mut redis = Self { provider, site, program, folder, port, process: None };
-        redis.revive().await?;
-        Ok(redis)
-    }
-
-    /// Starts it again.
-    ///
-    /// # Errors
-    /// As [`Redis::start`].
-    pub(crate) async fn revive(&mut self) -> Result<()> {
-        let configuration = self.folder.join("redis.conf");
-        let mut process = Process::start(&self.program, [configuration], &self.folder.join("redis.log"))?;
-        let address = self.address();
-        let ready =
-            process.wait_until(Duration::from_secs(10), async || TcpStream::connect(address).await.ok());
-        ready.await.context("redis-server does not start")?;
-        self.process = Some(process);
-        Ok(())
-    }
-
-    /// Where it answers.
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        let configuration = write_configuration(&folder, port, password)?;
+        let server =
+            Server::start(program, vec![configuration.into()], folder.join("redis.log"), port).await?;
+        Ok(Self { provider: provider.to_owned(), site: site.to_owned(), server })
     }
 }
 
 /// A file instead of arguments, because a password must not show in the list of processes.
-fn write_configuration(folder: &Path, port: u16, password: Option<&str>) -> Result<()> {
+fn write_configuration(folder: &Path, port: u16, password: Option<&str>) -> Result<PathBuf> {
     let mut text = format!(
         "bind 127.0.0.1\nport {port}\ndir {:?}\nsave \"\"\nappendonly yes\nappendfsync always\n",
         folder.display().to_string()
@@ -82,5 +54,6 @@ fn write_configuration(folder: &Path, port: u16, password: Option<&str>) -> Resu
     options
         .open(&file)
         .and_then(|mut opened| std::io::Write::write_all(&mut opened, text.as_bytes()))
-        .with_context(|| format!("cannot write {}", file.display()))
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
 }

@@ -1,5 +1,6 @@
-//! A nats-server of `dunlin dev --real`: the hub or a site's leaf.
+//! A server of `dunlin dev --real`: the hub, a site's leaf, or a provider's Redis.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,11 +10,11 @@ use tokio::net::TcpStream;
 
 use super::child::Process;
 
-/// A nats-server that can be ended and started again.
+/// A server that can be ended and started again.
 #[derive(Debug)]
 pub(crate) struct Server {
     program: PathBuf,
-    configuration: PathBuf,
+    arguments: Vec<OsString>,
     log: PathBuf,
     port: u16,
     /// `None` while it is killed.
@@ -21,17 +22,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it with a configuration that makes it listen for clients at `port` of loopback.
+    /// Starts it with arguments that make it listen for clients at `port` of loopback.
     ///
     /// # Errors
     /// It does not start.
     pub(crate) async fn start(
         program: PathBuf,
-        configuration: PathBuf,
+        arguments: Vec<OsString>,
         log: PathBuf,
         port: u16,
     ) -> Result<Self> {
-        let mut server = Self { program, configuration, log, port, process: None };
+        let mut server = Self { program, arguments, log, port, process: None };
         server.revive().await?;
         Ok(server)
     }
@@ -41,18 +42,18 @@ impl Server {
     /// # Errors
     /// It does not start.
     pub(crate) async fn revive(&mut self) -> Result<()> {
-        let arguments = ["--config".as_ref(), self.configuration.as_os_str()];
-        let mut process = Process::start(&self.program, arguments, &self.log)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let mut process = Process::start(&self.program, &self.arguments, &self.log)?;
+        let address = self.address();
         let ready =
             process.wait_until(Duration::from_secs(10), async || TcpStream::connect(address).await.ok());
-        ready.await.context("nats-server does not start")?;
+        let name = self.program.file_name().unwrap_or_default().to_string_lossy();
+        ready.await.with_context(|| format!("{name} does not start"))?;
         self.process = Some(process);
         Ok(())
     }
 
     /// Where clients connect.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 }
