@@ -9,6 +9,7 @@ use std::time::Duration;
 use dunlin_manifest::{HostId, is_dns_label, parse_bytes, parse_duration};
 
 use crate::host::gather::Gathered;
+use crate::host::table::variable;
 
 /// What a host is told.
 #[derive(Debug)]
@@ -88,9 +89,8 @@ impl Reader<'_> {
     }
 
     fn missing(&mut self, name: &str) {
-        let variable = name.to_uppercase().replace('-', "_");
-        self.mistakes
-            .push(format!("{name} is needed: give --{name}, DUNLIN_{variable} or a line in --config"));
+        let variable = variable(name);
+        self.mistakes.push(format!("{name} is needed: give --{name}, {variable} or a line in --config"));
     }
 
     fn needed(&mut self, name: &str) -> String {

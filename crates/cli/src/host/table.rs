@@ -25,8 +25,13 @@ pub(crate) struct Setting {
 impl Setting {
     /// Its environment variable.
     pub(crate) fn variable(&self) -> String {
-        format!("DUNLIN_{}", self.name.to_uppercase().replace('-', "_"))
+        variable(self.name)
     }
+}
+
+/// The environment variable of the setting of this name.
+pub(crate) fn variable(name: &str) -> String {
+    format!("DUNLIN_{}", name.to_uppercase().replace('-', "_"))
 }
 
 const fn one(
