@@ -85,6 +85,8 @@ fn demand_in(site: &str, replicas: u32) -> Desired {
         memory: 1,
         suspend: false,
         request_timeout: Duration::from_secs(5),
+        failover: None,
+        update: None,
     };
     Desired {
         revision: "r1".into(),

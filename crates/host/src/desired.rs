@@ -82,6 +82,8 @@ fn demand(name: &str, spec: &WasmComponent, identity: String) -> Demand {
         memory: spec.resources.limits.memory,
         suspend: spec.suspend,
         request_timeout: spec.timeouts.request,
+        failover: spec.failover.clone(),
+        update: spec.update.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use dunlin_manifest::Replicas;
+pub use dunlin_manifest::{Failover, Replicas, Update};
 use serde::{Deserialize, Serialize};
 
 /// What one site should run of a component.
@@ -47,6 +47,12 @@ pub struct Demand {
     pub suspend: bool,
     /// The longest that one request may take, hence the longest that a leaving slot is waited for.
     pub request_timeout: Duration,
+    /// Where else it should run when every host of a site is silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failover>,
+    /// How a new identity replaces the old; without it at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
 }
 
 /// All that one host read from its source, resolved.

@@ -15,7 +15,7 @@ mod start;
 mod view;
 mod wanted;
 
-pub use demand::{Demand, Desired, Replicas, SiteDemand};
+pub use demand::{Demand, Desired, Failover, Replicas, SiteDemand, Update};
 pub use leave::{
     ASK_VALID, Asker, DELETED_IDLE, DELETED_LIMIT, KNOWN, PROMISE_BINDS, Responder, Yes, deleted_may_leave,
     enough_promises, may_promise, others_possible, promises_needed, total_asked,

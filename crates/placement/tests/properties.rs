@@ -41,6 +41,8 @@ fn demand(sites: &[Replicas]) -> Demand {
         memory: 1 << 20,
         suspend: false,
         request_timeout: Duration::from_secs(5),
+        failover: None,
+        update: None,
     }
 }
 

@@ -57,6 +57,8 @@ fn demand(sites: &[(&str, Replicas)]) -> Demand {
         memory: 64 << 20,
         suspend: false,
         request_timeout: Duration::from_secs(5),
+        failover: None,
+        update: None,
     }
 }
 

@@ -74,7 +74,8 @@ impl Source for DirectorySource {
                 None => return Err(SourceError::Unreadable { path: self.path, reason, remedy }),
                 Some(LastGood { revision, snapshot, .. }) => {
                     let mistakes = Arc::default();
-                    let state = State { revision, snapshot, mistakes, conditions: Vec::new(), read: false };
+                    let conditions = Vec::new();
+                    let state = State { revision, commit: None, snapshot, mistakes, conditions, read: false };
                     unreadable(state, format!("cannot read {}: {reason}", self.path.display()))
                 }
             },

@@ -50,6 +50,8 @@ pub trait Source: Send {
 pub struct State {
     /// Names what was read: for a directory `dir-` and 12 hexadecimal digits of its content.
     pub revision: String,
+    /// The commit that it was read from, where the source is a Git repository.
+    pub commit: Option<Commit>,
     /// Every object that is good, and the last good form of those that are not.
     pub snapshot: Arc<Snapshot>,
     /// Every mistake in what was read.
@@ -58,6 +60,19 @@ pub struct State {
     pub conditions: Vec<Condition>,
     /// Whether the source has been read since the start; else this is the last good state.
     pub read: bool,
+}
+
+/// A Git commit, as far as people want to be told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// All 40 (or 64) hexadecimal digits; it is the revision as well.
+    pub id: String,
+    /// The author's name.
+    pub author: String,
+    /// When it was committed, in seconds since 1970. For people; nothing depends on it.
+    pub time: i64,
+    /// The first line of its message.
+    pub subject: String,
 }
 
 /// Something that keeps a source from being followed. What runs goes on.

@@ -23,7 +23,7 @@ pub(crate) fn settle(revision: String, mut reading: Reading, previous: &Arc<Snap
     if snapshot.lattice.is_none() {
         conditions.push(Condition::NoLattice);
     }
-    State { revision, snapshot, mistakes, conditions, read: true }
+    State { revision, commit: None, snapshot, mistakes, conditions, read: true }
 }
 
 /// The state that follows when the source cannot be read: the one before, and why.

@@ -48,6 +48,8 @@ fn demand(component: &str, identity: &str, sites: &[(&str, u32)]) -> Demand {
         memory: 1 << 20,
         suspend: false,
         request_timeout: Duration::from_secs(5),
+        failover: None,
+        update: None,
     }
 }
 

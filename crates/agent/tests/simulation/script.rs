@@ -140,6 +140,8 @@ impl Repository {
             memory: 1 << 20,
             suspend: false,
             request_timeout: Duration::from_secs(5),
+            failover: None,
+            update: None,
         };
         self.components.insert(component.to_owned(), demand);
     }
