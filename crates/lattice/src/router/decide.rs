@@ -154,14 +154,15 @@ pub enum Decision {
 #[must_use]
 pub fn decide(outcome: Outcome, safety: Safety, chances: Chances) -> Decision {
     match outcome {
-        Outcome::NoResponders | Outcome::NotHere | Outcome::Draining | Outcome::Busy => {
+        // Not linked: that host may be a commit behind, or ahead, and the next one not.
+        Outcome::NoResponders | Outcome::NotHere | Outcome::Draining | Outcome::Busy | Outcome::NotLinked => {
             if chances.all() {
                 Decision::Next
             } else {
                 Decision::Report
             }
         }
-        Outcome::DeadlinePassed | Outcome::Refused | Outcome::NotLinked => Decision::Report,
+        Outcome::DeadlinePassed | Outcome::Refused => Decision::Report,
         Outcome::Silence | Outcome::ConnectionLost | Outcome::Reset => {
             if safety == Safety::Read && chances.all() { Decision::Next } else { Decision::ReportUnknown }
         }
@@ -188,7 +189,7 @@ mod tests {
             (O::Busy, Executed::No, Next, Next, Report),
             (O::DeadlinePassed, Executed::No, Report, Report, Report),
             (O::Refused, Executed::No, Report, Report, Report),
-            (O::NotLinked, Executed::No, Report, Report, Report),
+            (O::NotLinked, Executed::No, Next, Next, Report),
             (O::Silence, Executed::Unknown, Next, ReportUnknown, ReportUnknown),
             (O::ConnectionLost, Executed::Unknown, Next, ReportUnknown, ReportUnknown),
             (O::Reset, Executed::Unknown, Next, ReportUnknown, ReportUnknown),

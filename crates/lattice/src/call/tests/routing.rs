@@ -33,7 +33,8 @@ async fn what_was_not_executed_goes_to_the_next_replica() {
 
 pub(super) async fn not_executed(network: &dyn Buses) {
     for safety in [Safety::Read, Safety::Write] {
-        for refusal in [Refusal::NotHere, Refusal::Draining, Refusal::Busy] {
+        let linked = Refusal::NotLinked("store".into());
+        for refusal in [Refusal::NotHere, Refusal::Draining, Refusal::Busy, linked] {
             let (result, second) = row(network, safety, move || Err(refusal.clone())).await;
             let reply = result.unwrap();
             assert_eq!((&reply.values[..], &reply.served_by, second), (&b"second"[..], &id("aws-1"), 1));
@@ -71,7 +72,6 @@ pub(super) async fn reported(network: &dyn Buses) {
         let cases = [
             (Refusal::DeadlinePassed, Executed::No),
             (Refusal::Refused("no".into()), Executed::No),
-            (Refusal::NotLinked("store".into()), Executed::No),
             (Refusal::Failed("trap".into()), Executed::Yes),
         ];
         for (refusal, executed) in cases {
