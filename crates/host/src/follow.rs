@@ -12,11 +12,13 @@ use dunlin_manifest::Snapshot;
 use dunlin_placement::Desired;
 use dunlin_source::{LastGood, State};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::desired::{LOOK_AGAIN, Resolver};
 use crate::directory::Directory;
 use crate::host::Shared;
 use crate::ingress::Routes;
+use crate::readiness;
 use crate::status::Condition;
 
 /// Turns what the source says into what the agent wants, and opens the stores that go with it.
@@ -136,8 +138,7 @@ pub(crate) async fn picture(shared: Arc<Shared>) {
             shared.directory.store(Arc::new(directory));
             shared.told.store(Arc::clone(&view));
             // Requests may come once this host knows what there is; a drain takes that back for good.
-            let me = view.hosts.get(&shared.id).and_then(|entry| entry.state.as_ref());
-            if !was_ready && me.is_some_and(|state| state.confirmed && !state.draining) {
+            if !was_ready && readiness::may_take_requests(&view, Instant::now()) {
                 was_ready = true;
                 shared.ready.store(true, Ordering::Release);
             }

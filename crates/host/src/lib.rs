@@ -17,6 +17,7 @@ pub mod images;
 mod ingress;
 mod links;
 mod metrics;
+mod readiness;
 mod serve;
 pub mod server;
 mod slots;
