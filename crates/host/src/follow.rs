@@ -40,23 +40,32 @@ impl Source {
         loop {
             let state = self.source.borrow_and_update().clone();
             let snapshot = Arc::clone(&state.snapshot);
+            // First what still counts of the old, then the new: no call may find neither.
+            self.remember(&snapshot, &shared);
             self.snapshot.send_if_modified(|now| *std::mem::replace(now, Arc::clone(&snapshot)) != *snapshot);
             // Stores are opened even while the source cannot be read: the last good state is enough for that.
-            shared.stores.follow(&snapshot).await;
+            shared.stores.follow(&snapshot, shared.former.former().providers()).await;
             self.tell(&state, &shared);
             if state.read {
-                let desired = resolve(&self.resolver, state.revision.clone(), snapshot).await;
+                let desired = resolve(&self.resolver, state.revision.clone(), Arc::clone(&snapshot)).await;
                 self.desired.send_if_modified(|now| {
                     let new = now.as_ref() != desired.as_ref();
                     *now = desired;
                     new
                 });
+                self.remember(&snapshot, &shared);
             }
             // Also without news from the source: a file that stands in for an image may have been built anew.
             if let Ok(Err(_)) = tokio::time::timeout(LOOK_AGAIN, self.source.changed()).await {
                 return;
             }
         }
+    }
+
+    /// What Git said before counts as long as something may still run by it.
+    fn remember(&self, snapshot: &Arc<Snapshot>, shared: &Shared) {
+        let desired = self.desired.borrow().clone();
+        shared.former.follow(snapshot, desired.as_ref(), &shared.view.load(), Instant::now());
     }
 
     fn tell(&self, state: &State, shared: &Shared) {

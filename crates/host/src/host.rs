@@ -26,6 +26,7 @@ use crate::desired::Resolver;
 use crate::directory::Directory;
 use crate::error::HostError;
 use crate::follow;
+use crate::former::Remembered;
 use crate::ingress::{self, Routes};
 use crate::links::Links;
 use crate::metrics::Metrics;
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     presence: Weak<Presence>,
     connections: Arc<Connections>,
     pub(crate) stores: Arc<Stores>,
+    /// Links and providers that Git no longer has and something still uses.
+    pub(crate) former: Remembered,
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) stand_ins: bool,
     pub(crate) not_ready: Arc<NotReady>,
@@ -150,6 +153,7 @@ impl Host {
             presence: Arc::downgrade(agent.presence()),
             connections,
             stores: Arc::clone(&stores),
+            former: Remembered::default(),
             log,
             stand_ins: config.stand_ins,
             not_ready,

@@ -12,6 +12,7 @@ mod desired;
 mod directory;
 mod error;
 mod follow;
+mod former;
 mod host;
 pub mod images;
 mod ingress;

@@ -100,26 +100,36 @@ impl Service {
     }
 
     async fn keyvalue(&self, call: Incoming) -> Result<Answer, Refusal> {
-        let link = self.link(&call)?;
+        let (component, name) = (call.from_component.clone(), call.link.clone());
+        let target = call.target.clone();
+        let linked = |fits: &dyn Fn(&Link) -> bool| self.linked(&component, &name, &target, fits);
+        if !linked(&|_| true) {
+            return Err(not_linked(&call));
+        }
         let store = self.shared.stores.get(&call.target).ok_or(Refusal::NotHere)?;
-        let bucket = bucket(&call.from_component, &link).to_owned();
         perform(store.as_ref(), call, |asked| {
-            if asked == bucket {
+            if linked(&|link| bucket(&component, link) == asked) {
                 Ok(())
             } else {
-                Err(Refusal::NotLinked(format!("the link leads to bucket {bucket:?} alone")))
+                Err(Refusal::NotLinked(format!(
+                    "link {name:?} of {component} does not lead to bucket {asked:?}"
+                )))
             }
         })
         .await
     }
 
     async fn component(&self, call: Incoming) -> Result<Answer, Refusal> {
-        let link = self.link(&call)?;
+        let linked =
+            |fits: &dyn Fn(&Link) -> bool| self.linked(&call.from_component, &call.link, &call.target, fits);
+        if !linked(&|_| true) {
+            return Err(not_linked(&call));
+        }
         let (interface, function) = call.function.split_once('#').unwrap_or_default();
-        if !dunlin_runtime::names::covers(&link.import, interface) {
+        if !linked(&|link| dunlin_runtime::names::covers(&link.import, interface)) {
             return Err(Refusal::NotLinked(format!(
-                "link {:?} of {} is for {}",
-                call.link, call.from_component, link.import
+                "link {:?} of {} is not for {interface}",
+                call.link, call.from_component
             )));
         }
         let workload = self.workload(&call.target)?;
@@ -139,22 +149,24 @@ impl Service {
         slot.slot.enter().cloned().ok_or(Refusal::Draining)
     }
 
-    /// The link that the call goes through, in this host's own snapshot.
-    fn link(&self, call: &Incoming) -> Result<Link, Refusal> {
-        let snapshot = self.shared.snapshot.borrow();
-        let component = snapshot.components.get(&call.from_component);
-        let link = component.and_then(|object| object.spec.links.get(&call.link));
-        let leads_here = |link: &&Link| match &link.target {
-            LinkTarget::Provider(name) | LinkTarget::Component(name) => *name == call.target,
-            LinkTarget::Egress(_) => false,
+    /// Whether `component` has a link of this name to `target` that fits, in this host's own snapshot or in a former one
+    /// by which something may still run.
+    fn linked(&self, component: &str, name: &str, target: &str, fits: &dyn Fn(&Link) -> bool) -> bool {
+        let leads_here = |link: &Link| {
+            matches!(&link.target, LinkTarget::Provider(name) | LinkTarget::Component(name) if name == target)
+                && fits(link)
         };
-        link.filter(leads_here).cloned().ok_or_else(|| {
-            Refusal::NotLinked(format!(
-                "component {} has no link {:?} to {}",
-                call.from_component, call.link, call.target
-            ))
-        })
+        let snapshot = self.shared.snapshot.borrow();
+        let now = snapshot.components.get(component).and_then(|object| object.spec.links.get(name));
+        now.is_some_and(leads_here) || self.shared.former.former().links(component, name).any(leads_here)
     }
+}
+
+fn not_linked(call: &Incoming) -> Refusal {
+    Refusal::NotLinked(format!(
+        "component {} has no link {:?} to {}",
+        call.from_component, call.link, call.target
+    ))
 }
 
 /// Does an operation on a store, if `allowed` agrees to its bucket, and answers with the outcome.

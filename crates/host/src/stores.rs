@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use dunlin_manifest::{HostId, KeyValueBackend, Snapshot, WasmProvider};
+use dunlin_manifest::{HostId, KeyValueBackend, Object, Snapshot, WasmProvider};
 use dunlin_providers::keyvalue::KeyValue;
 use dunlin_providers::keyvalue::embedded::{EmbeddedStore, Options};
 use dunlin_providers::keyvalue::memory::MemoryStore;
@@ -121,9 +121,13 @@ impl Stores {
         self.troubles.load_full()
     }
 
-    /// Opens what `snapshot` gives to this host and closes what it does not; tries again what failed. Returns whether
-    /// anything changed. Not for two tasks at once.
-    pub(crate) async fn follow(&self, snapshot: &Snapshot) -> bool {
+    /// Opens what `snapshot` gives to this host and closes what it does not; tries again what failed. Of `former`
+    /// providers those stay open that are. Returns whether anything changed. Not for two tasks at once.
+    pub(crate) async fn follow(
+        &self,
+        snapshot: &Snapshot,
+        former: &BTreeMap<String, Object<WasmProvider>>,
+    ) -> bool {
         let before = self.open.load_full();
         let mut open = Open::new();
         let mut troubles = Vec::new();
@@ -150,6 +154,8 @@ impl Stores {
                 message: format!("{}: {message}", self.id),
             }));
         }
+        let stay = before.iter().filter(|(name, _)| former.contains_key(*name));
+        open.extend(stay.map(|(name, store)| (name.clone(), store.clone())));
         let changed = before.keys().ne(open.keys()) || **self.troubles.load() != troubles;
         if changed {
             self.open.store(Arc::new(open));
