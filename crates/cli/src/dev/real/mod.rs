@@ -85,7 +85,7 @@ impl Ground {
     /// Its credentials cannot be written.
     pub(crate) fn for_host(&self, id: &HostId) -> Result<ForHost> {
         let leaf = self.leaves.get(&id.site).with_context(|| format!("site {} has no leaf", id.site))?;
-        let here = self.redis.iter().filter(|redis| redis.site == id.site);
+        let here = self.redis.iter().filter(|redis| redis.sites.contains(&id.site));
         Ok(ForHost {
             nats: format!("tls://localhost:{}", leaf.address().port()),
             credentials: self.credentials.host(id, UserOptions::default())?.path,
@@ -205,21 +205,22 @@ async fn redis(plan: &Plan) -> Result<Vec<Redis>> {
     let Some(program) = programs::redis_server() else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     let (_, reading) = dunlin_source::read_directory(&plan.directory)?;
-    for (name, site, secret) in declared(&reading.snapshot) {
+    for (name, sites, secret) in declared(&reading.snapshot) {
         let password = password(plan.secrets.as_deref(), &name, secret.as_deref())?;
         let folder = plan.data.join("redis").join(&name);
-        all.push(Redis::start(program.clone(), &name, &site, folder, password.as_deref()).await?);
+        all.push(Redis::start(program.clone(), &name, sites, folder, password.as_deref()).await?);
     }
     Ok(all)
 }
 
-/// Providers with Redis, each with its first site and its secret.
-fn declared(snapshot: &Snapshot) -> Vec<(String, String, Option<String>)> {
+/// Providers with Redis, each with its sites and its secret. Where several sites reach it, it is one all the same.
+fn declared(snapshot: &Snapshot) -> Vec<(String, Vec<String>, Option<String>)> {
     let providers = snapshot.providers.iter();
     let redis = providers.filter_map(|(name, provider)| {
         let KeyValueBackend::Redis(redis) = &provider.spec.keyvalue else { return None };
-        let site = provider.spec.sites.keys().next()?;
-        Some((name.clone(), site.clone(), redis.secret_ref.as_ref().map(|secret| secret.name.clone())))
+        let sites: Vec<_> = provider.spec.sites.keys().cloned().collect();
+        let secret = redis.secret_ref.as_ref().map(|secret| secret.name.clone());
+        (!sites.is_empty()).then(|| (name.clone(), sites, secret))
     });
     redis.collect()
 }

@@ -1,4 +1,4 @@
-//! A Redis for a provider, beside the hosts of one site.
+//! A Redis for a provider, beside the hosts of the sites that open it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use super::server::Server;
 pub(crate) struct Redis {
     /// The provider that it is the backend of.
     pub(crate) provider: String,
-    /// The site whose hosts open it.
-    pub(crate) site: String,
+    /// The sites whose hosts open it.
+    pub(crate) sites: Vec<String>,
     pub(crate) server: Server,
 }
 
@@ -25,7 +25,7 @@ impl Redis {
     pub(crate) async fn start(
         program: PathBuf,
         provider: &str,
-        site: &str,
+        sites: Vec<String>,
         folder: PathBuf,
         password: Option<&str>,
     ) -> Result<Self> {
@@ -34,7 +34,7 @@ impl Redis {
         let configuration = write_configuration(&folder, port, password)?;
         let server =
             Server::start(program, vec![configuration.into()], folder.join("redis.log"), port).await?;
-        Ok(Self { provider: provider.to_owned(), site: site.to_owned(), server })
+        Ok(Self { provider: provider.to_owned(), sites, server })
     }
 }
 
