@@ -3,27 +3,17 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::dev::Dev;
 use super::servers::wait;
-use crate::shell::run;
 
-/// A running `dunlin dev --real`; ends when dropped.
+/// Sites that run; they end when dropped.
 pub(crate) struct Sites {
-    child: Child,
-    announced: Value,
-    folder: tempfile::TempDir,
-}
-
-impl Drop for Sites {
-    fn drop(&mut self) {
-        // It ends what it started when it is gone, however that happens.
-        let _ = (self.child.kill(), self.child.wait());
-    }
+    dev: Dev,
 }
 
 /// The store is in memory, so that it costs nothing itself; the guest runs on every host.
@@ -50,25 +40,13 @@ impl Sites {
         let manifests = folder.path().join("manifests");
         std::fs::create_dir(&manifests)?;
         std::fs::write(manifests.join("all.yaml"), MANIFESTS)?;
-        let mut command = Command::new(program);
-        command.arg("dev").arg(&manifests).args(["--real", "--port", "0", "--hosts", "3", "--data"]);
-        command.arg(folder.path().join("data")).arg("--wasm").arg(format!("calls={}", wasm.display()));
-        command.env("XDG_RUNTIME_DIR", folder.path()).env("DUNLIN_NATS_SERVER", nats);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().context("cannot start dunlin dev")?;
-        let file = folder.path().join("dunlin").join(format!("dev-{}.json", child.id()));
-        let mut sites = Self { child, announced: Value::Null, folder };
-        sites.announced = wait("dunlin dev --real", || {
-            let announced: Value = serde_json::from_str(&std::fs::read_to_string(&file).ok()?).ok()?;
-            // It is written before the hosts are started, and again after.
-            (announced["hosts"].as_array()?.len() == HOSTS).then_some(announced)
-        })?;
+        let (manifests, wasm) = (manifests.display().to_string(), format!("calls={}", wasm.display()));
+        let arguments = [manifests.as_str(), "--hosts", "3", "--wasm", &wasm];
+        let sites = Self {
+            dev: Dev::start(program, &[("DUNLIN_NATS_SERVER", nats.to_owned())], folder, &arguments, HOSTS)?,
+        };
         for unused in UNUSED {
-            let mut kill = Command::new(program);
-            run(kill
-                .args(["kill", unused])
-                .env("XDG_RUNTIME_DIR", sites.folder.path())
-                .stdout(Stdio::null()))?;
+            sites.dev.dunlin(sites.dev.folder.path(), &["kill", unused])?;
         }
         for host in ["gcp-2", "aws-1"] {
             let address = sites.address(host)?;
@@ -83,10 +61,7 @@ impl Sites {
     /// # Errors
     /// There is no such host.
     pub(crate) fn address(&self, host: &str) -> Result<SocketAddr> {
-        let hosts = self.announced["hosts"].as_array().into_iter().flatten();
-        let found = hosts.into_iter().find(|entry| entry[0]["host"] == host);
-        let address = found.and_then(|entry| entry[2].as_str()?.parse().ok());
-        address.with_context(|| format!("dunlin dev says nothing of {host}"))
+        self.dev.address(host)
     }
 
     /// What connects to the NATS server of `site` as `host`: server, authority, credentials.
@@ -94,12 +69,12 @@ impl Sites {
     /// # Errors
     /// There is no such site.
     pub(crate) fn identity(&self, site: &str, host: &str) -> Result<[String; 3]> {
-        let viewers = self.announced["viewers"].as_array().into_iter().flatten();
+        let viewers = self.dev.announced("viewers").as_array().into_iter().flatten();
         let viewer = viewers.into_iter().find(|entry| entry[0] == site).map(|entry| &entry[1]);
         let text = |field: &str| viewer.and_then(|viewer| viewer[field].as_str()).map(str::to_owned);
         let (server, authority) =
             text("server").zip(text("authority")).with_context(|| format!("no {site}"))?;
-        let hosts = self.folder.path().join("data/credentials/hosts");
+        let hosts = self.dev.folder.path().join("data/credentials/hosts");
         let credentials = hosts.join(site).join(format!("{host}.creds"));
         Ok([server, authority, credentials.display().to_string()])
     }
