@@ -77,8 +77,24 @@ impl World {
         for (name, text) in manifests {
             std::fs::write(directory.join(name), text).unwrap();
         }
+        let source = directory.to_str().unwrap().to_owned();
+        Self::launch(folder, directory, &[&source], wasm, arguments)
+    }
+
+    /// Starts it with the Git repository at `url`.
+    pub fn follow(url: &str, wasm: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::launch(tempfile::tempdir().unwrap(), PathBuf::new(), &["--git", url], wasm, arguments)
+    }
+
+    fn launch(
+        folder: tempfile::TempDir,
+        manifests: PathBuf,
+        source: &[&str],
+        wasm: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
-        command.arg("dev").arg(&directory).args(["--port", "0"]).args(arguments);
+        command.arg("dev").args(source).args(["--port", "0"]).args(arguments);
         for (component, name) in wasm {
             command.arg("--wasm").arg(format!("{component}={}", guest(name).display()));
         }
@@ -87,24 +103,25 @@ impl World {
         command.env("DUNLIN_REDIS_SERVER", dunlin_testkit::redis_server());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let printed = read(&mut child);
-        let world = Self { child, manifests: directory, printed, folder };
+        let world = Self { child, manifests, printed, folder };
         world.wait_for("its announcement", || world.announced().map(drop));
         world
     }
 
+    /// The todo application's manifests, as the repository has them, by file name.
+    pub fn todo_manifests() -> Vec<(String, String)> {
+        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/todo/manifests");
+        let files = std::fs::read_dir(manifests).unwrap().map(|entry| entry.unwrap().path());
+        let read = |path: PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).unwrap())
+        };
+        files.map(read).collect()
+    }
+
     /// The todo application, as the repository has it.
     pub fn todo(arguments: &[&str]) -> Self {
-        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/todo/manifests");
-        let files: Vec<_> = std::fs::read_dir(manifests)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .map(|path| {
-                (
-                    path.file_name().unwrap().to_string_lossy().into_owned(),
-                    std::fs::read_to_string(&path).unwrap(),
-                )
-            })
-            .collect();
+        let files = Self::todo_manifests();
         let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
         let world = Self::start(&files, &[("todo", "todo")], arguments);
         world.wait_for("todo to be ready", || {
