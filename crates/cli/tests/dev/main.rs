@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod memory;
 mod moves;
+mod observed;
 mod real;
 mod stale;
 mod store;
