@@ -58,7 +58,7 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
                 }
                 (Kstatus::InProgress, _) if there && component.waits.is_empty() => {
                     let ready = component.conditions.iter().find(|it| it.kind == "Ready");
-                    let what = ready.map_or("is not as asked", |ready| &ready.message);
+                    let what = ready.map_or("is not as asked", |ready| ready.message.as_str());
                     waits.push(wait(name, "Ready", what.to_owned()));
                 }
                 (Kstatus::InProgress, _) if there => waits.extend(component.waits.iter().cloned()),
@@ -69,7 +69,21 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
     // Several hosts mostly say the same; who is waited for knows best.
     let mut seen = BTreeSet::new();
     waits.retain(|wait| seen.insert((wait.of.clone(), wait.kind.clone())));
-    if waits.is_empty() { Verdict::Settled } else { Verdict::Waits(waits) }
+    if !waits.is_empty() {
+        return Verdict::Waits(waits);
+    }
+    unknown(looks, revision, &components).map_or(Verdict::Settled, Verdict::Stalled)
+}
+
+/// A component that nobody knows, and that the revision did not remove either.
+fn unknown(looks: &[Look], revision: &str, components: &[String]) -> Option<String> {
+    let removed = changes(looks, revision);
+    let known: BTreeSet<&String> = looks.iter().flat_map(|look| look.status.components.keys()).collect();
+    let is_removed =
+        |name: &String| removed.iter().any(|change| change.object == format!("component/{name}"));
+    let unknown = components.iter().find(|name| !known.contains(name) && !is_removed(name))?;
+    let known: Vec<_> = known.into_iter().map(String::as_str).collect();
+    Some(format!("no component {unknown:?} in {}; there is {}", short_revision(revision), known.join(", ")))
 }
 
 /// The components that count.
@@ -130,10 +144,11 @@ impl Summary {
     pub(super) fn of(looks: &[Look], revision: &str, components: &[String]) -> Self {
         let known: Vec<_> = looks.iter().filter_map(|look| look.revision(revision)).collect();
         let counts = named(looks, revision, components);
-        let mut kinds = changes(looks, revision).into_iter().filter(|change| {
+        let of = |change: &Change| {
             change.object.strip_prefix("component/").is_some_and(|name| counts.iter().any(|it| it == name))
-        });
-        let kinds: Vec<_> = kinds.by_ref().map(|change| change.kind).collect();
+        };
+        let kinds: Vec<_> =
+            changes(looks, revision).into_iter().filter(of).map(|change| change.kind).collect();
         let word = [
             (ChangeKind::Moved, "moved"),
             (ChangeKind::Updated, "updated"),
@@ -143,7 +158,7 @@ impl Summary {
         let word =
             word.into_iter().find(|(kind, _)| kinds.contains(kind)).map_or("settled", |(_, word)| word);
         Self {
-            revision: known.first().map_or(revision, |known| &known.id).to_owned(),
+            revision: known.first().map_or(revision, |known| known.id.as_str()).to_owned(),
             word,
             took: known.iter().map(|known| known.took).max().unwrap_or(0),
             requests: known.iter().map(|known| known.requests).sum(),
@@ -227,6 +242,7 @@ mod tests {
         let waits = |host| look(host, "dir-2", Kstatus::InProgress, &[("aws/aws-1", "starts")]);
         check(&[waits("gcp/gcp-1"), waits("aws/aws-1")], &[], 1, expect![""]);
         check(&[waits("gcp/gcp-1")], &["front"], 1, expect![""]);
+        check(&[current("gcp/gcp-1")], &["todo", "front"], 1, expect![""]);
         let failed = look("gcp/gcp-1", "dir-2", Kstatus::Failed, &[]);
         check(&[failed], &["todo"], 1, expect![""]);
         let past = look("gcp/gcp-1", "dir-1", Kstatus::Failed, &[]);

@@ -4,7 +4,7 @@ mod tree;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use dunlin_host::why::Why;
 use dunlin_manifest::is_dns_label;
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         }
     }
     if let (true, Some(reason)) = (answers.is_empty(), reason) {
-        bail!(reason.context(format!("cannot trace {component}; `dunlin status` lists what there is")));
+        return Err(reason.context(format!("cannot trace {component}; `dunlin status` lists what there is")));
     }
     if options.output == Output::Json {
         return printer::json(&answers);
