@@ -4,7 +4,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use dunlin_host::events::in_words;
 use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Status, Truth, Wait};
 use dunlin_providers::logging::escape;
 
@@ -214,7 +213,7 @@ fn state(component: &ComponentStatus) -> String {
 /// What components wait for.
 fn waits(status: &Status) -> Vec<Vec<String>> {
     let row = |name: &str, wait: &Wait| {
-        vec![name.to_owned(), wait.of.clone(), escape(&wait.what).to_string(), in_words(wait.since)]
+        vec![name.to_owned(), wait.of.clone(), escape(&wait.what).to_string(), wait.age()]
     };
     let of = |(name, component): (&String, &ComponentStatus)| {
         component.waits.iter().map(|wait| row(name, wait)).collect::<Vec<_>>()

@@ -50,7 +50,6 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Said {
     read: bool,
-    revision: String,
     commit: Option<dunlin_source::Commit>,
     /// Mistakes and what keeps the source from being followed.
     conditions: Vec<Condition>,
@@ -92,12 +91,7 @@ impl Observed {
     /// The source said something; called before anything is done about it.
     pub(crate) fn source(&self, state: &State, counts: Counts) {
         let conditions = source_conditions(state);
-        let said = Said {
-            read: state.read,
-            revision: state.revision.clone(),
-            commit: state.commit.clone(),
-            conditions: conditions.clone(),
-        };
+        let said = Said { read: state.read, commit: state.commit.clone(), conditions: conditions.clone() };
         self.source.store(Arc::new(said));
         if !state.read {
             return;

@@ -244,8 +244,9 @@ mod tests {
 
     fn snapshot(objects: &[&str]) -> Snapshot {
         let lattice = "kind: Lattice\nmetadata: { name: l }\nspec: { sites: { aws: {}, gcp: {} } }\n";
-        let documents =
-            [lattice].iter().chain(objects).map(|text| format!("apiVersion: dunlin.dev/v1alpha1\n{text}"));
+        let documents = std::iter::once(&lattice)
+            .chain(objects)
+            .map(|text| format!("apiVersion: dunlin.dev/v1alpha1\n{text}"));
         let text = documents.collect::<Vec<_>>().join("\n---\n");
         let reading = read(&[File { path: "all.yaml".into(), text }]);
         assert_eq!(reading.mistakes, []);

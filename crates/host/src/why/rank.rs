@@ -132,7 +132,18 @@ mod tests {
             .iter()
             .map(|ranked| format!("{} {} | {}", ranked.host, ranked.wanted, ranked.why))
             .collect();
-        expect![[r#""#]].assert_eq(&lines.join("\n"));
+        expect![[r#"
+            gcp/small false | too little memory: 1Mi of 64Mi
+            gcp/plain false | without disk=ssd
+            gcp/me true | wanted: number 3 in rank
+            gcp/gone false | gone: it said goodbye
+            gcp/silent false | silent for 12 s
+            gcp/drains false | draining
+            gcp/failed false | passed over: it failed here, others stand in
+            gcp/fresh false | not confirmed: it has not read its source
+            gcp/spare true | wanted: number 9 in rank
+            gcp/other false | not needed: number 10 in rank"#]]
+        .assert_eq(&lines.join("\n"));
         assert_eq!((site.asked.as_str(), site.shortage), ("2", None));
     }
 }

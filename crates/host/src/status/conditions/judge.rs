@@ -55,6 +55,10 @@ pub(crate) fn judge(facts: &Facts) -> Judged {
         };
         waits.retain(|found| !fails(found));
     }
+    if ready.status == Truth::Unknown {
+        // What nobody can tell is not waited for.
+        waits.retain(|found| !matches!(found.kind, "NotStarted" | "Shortage"));
+    }
     let stalled = stalled(facts, &ready, &waits);
     let progressing = progressing(facts, &ready, &stalled, &waits);
     Judged { accepted, ready, progressing, stalled, waits }
@@ -77,13 +81,17 @@ struct Count<'a> {
     ready: usize,
     /// Silent hosts that were ready when they were heard last.
     silent: usize,
+    /// Hosts are known, and none of them is heard.
+    unheard: bool,
 }
 
 fn counts<'a>(facts: &'a Facts, asked: &'a Asked) -> Vec<Count<'a>> {
     let count = |(site, count): (&'a String, &usize)| {
         let good = facts.hosts.iter().filter(|host| host.site == *site && is_as_asked(asked, host));
         let (silent, heard): (Vec<_>, Vec<_>) = good.partition(|host| host.silent);
-        Count { site, asked: *count, ready: heard.len(), silent: silent.len() }
+        let mut here = facts.hosts.iter().filter(|host| host.site == *site).peekable();
+        let unheard = here.peek().is_some() && here.all(|host| host.silent);
+        Count { site, asked: *count, ready: heard.len(), silent: silent.len(), unheard }
     };
     asked.sites.iter().map(count).collect()
 }
@@ -117,10 +125,16 @@ fn ready(facts: &Facts, counts: &[Count<'_>], waits: &[Found]) -> Verdict {
         let message = format!("{message}, as far as this host hears, which is badly");
         return verdict(Truth::Unknown, "Deaf", message);
     }
-    if lacking.iter().all(|count| count.ready + count.silent >= count.asked) {
-        let silent: Vec<_> = silent(facts, asked, &lacking).map(|host| host.name.as_str()).collect();
-        let message = format!("{message}; {} ran it when last heard, and may still", silent.join(", "));
-        return verdict(Truth::Unknown, "HostsSilent", message);
+    if lacking.iter().all(|count| count.unheard || count.ready + count.silent >= count.asked) {
+        let ran: Vec<_> = silent(facts, asked, &lacking).map(|host| host.name.as_str()).collect();
+        let what = match ran.as_slice() {
+            [] => "nobody there is heard".to_owned(),
+            ran => format!("{} ran it when last heard, and may still", ran.join(", ")),
+        };
+        return verdict(Truth::Unknown, "HostsSilent", format!("{message}; {what}"));
+    }
+    if asked.suspended {
+        return verdict(Truth::False, "Suspended", message);
     }
     let kinds = |kind: &str| waits.iter().any(|found| found.kind == kind);
     let reason = match () {

@@ -66,11 +66,22 @@ pub struct Wait {
     pub since: u64,
 }
 
+impl Wait {
+    /// How long it has been waited for: `340 ms`, `12 s`, `3 min`.
+    #[must_use]
+    pub fn age(&self) -> String {
+        match self.since {
+            1000..10_000 => format!("{} s", self.since / 1000),
+            other => crate::events::in_words(other),
+        }
+    }
+}
+
 impl std::fmt::Display for Wait {
     /// `aws-2 starts since 3 s`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.of.rsplit_once('/').map_or(self.of.as_str(), |(_, host)| host);
-        write!(f, "{name} {} since {}", self.what, crate::events::in_words(self.since))
+        write!(f, "{name} {} since {}", self.what, self.age())
     }
 }
 

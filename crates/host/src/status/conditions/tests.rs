@@ -90,17 +90,59 @@ fn check(facts: &Facts, expected: Expect) {
 
 #[test]
 fn as_asked_and_on_the_way() {
-    check(&facts(vec![ready("aws-1"), ready("aws-2"), host("gcp-1", None)]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), ready("aws-2"), host("gcp-1", None)]),
+        expect![[r#"
+        Current
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing False Settled"#]],
+    );
     let starting = || host("aws-2", Some(slot(SlotState::Starting)));
-    check(&facts(vec![ready("aws-1"), starting()]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), starting()]),
+        expect![[r#"
+        InProgress
+        Ready False Starting: 1 of 2 in aws ready
+        Progressing True Starting: aws-2 starts since 3.0 s"#]],
+    );
     let answer = Some("readiness path /api answers 503, not 2xx".to_owned());
-    check(&facts(vec![ready("aws-1"), HostFact { answer: answer.clone(), ..starting() }]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), HostFact { answer: answer.clone(), ..starting() }]),
+        expect![[r#"
+        InProgress
+        Ready False NotReady: 1 of 2 in aws ready
+        Progressing True NotReady: aws-2 starts: readiness path /api answers 503, not 2xx since 3.0 s"#]],
+    );
     let unready = HostFact { answer, ..host("aws-2", Some(slot(SlotState::Unready))) };
-    check(&facts(vec![ready("aws-1"), unready]), expect![""]);
-    check(&facts(vec![ready("aws-1"), updating("aws-2", None)]), expect![""]);
-    check(&facts(vec![ready("aws-1"), host("aws-2", None)]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), unready]),
+        expect![[r#"
+        InProgress
+        Ready False NotReady: 1 of 2 in aws ready
+        Progressing True NotReady: aws-2 is not ready: readiness path /api answers 503, not 2xx since 3.0 s"#]],
+    );
+    check(
+        &facts(vec![ready("aws-1"), updating("aws-2", None)]),
+        expect![[r#"
+        InProgress
+        Ready False Updating: 1 of 2 in aws ready
+        Progressing True Updating: aws-2 updates since 1.0 s"#]],
+    );
+    check(
+        &facts(vec![ready("aws-1"), host("aws-2", None)]),
+        expect![[r#"
+        InProgress
+        Ready False TooFew: 1 of 2 in aws ready
+        Progressing True NotStarted: aws has no host that starts it yet since 0 ms"#]],
+    );
     let behind = HostFact { same: false, revision: "r1".into(), ..host("aws-2", None) };
-    check(&facts(vec![ready("aws-1"), ready("aws-3"), behind]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), ready("aws-3"), behind]),
+        expect![[r#"
+        InProgress
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing True Following: aws-2 still follows r1 since 0 ms"#]],
+    );
 }
 
 #[test]
@@ -108,44 +150,158 @@ fn the_old_leaves_when_the_new_are_there() {
     let old = || host("gcp-1", Some(slot(SlotState::Ready)));
     let waits = says(old(), "WaitsForPromises", "waits for 1 more promise of 2 (ready elsewhere: 1)", 88_000);
     let starting = host("aws-2", Some(slot(SlotState::Starting)));
-    check(&facts(vec![ready("aws-1"), starting, waits.clone()]), expect![""]);
-    check(&facts(vec![ready("aws-1"), ready("aws-2"), waits]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), starting, waits.clone()]),
+        expect![[r#"
+        InProgress
+        Ready False Starting: 1 of 2 in aws ready
+        Progressing True Starting: aws-2 starts since 3.0 s; gcp-1 waits for 1 more promise of 2 (ready elsewhere: 1) since 12 s"#]],
+    );
+    check(
+        &facts(vec![ready("aws-1"), ready("aws-2"), waits]),
+        expect![[r#"
+        InProgress
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing True WaitsForPromises: gcp-1 waits for 1 more promise of 2 (ready elsewhere: 1) since 12 s"#]],
+    );
     let leaving = host("gcp-1", Some(slot(SlotState::Leaving)));
-    check(&facts(vec![ready("aws-1"), ready("aws-2"), leaving]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), ready("aws-2"), leaving]),
+        expect![[r#"
+        InProgress
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing True Leaving: gcp-1 finishes its last requests since 3.0 s"#]],
+    );
 }
 
 #[test]
 fn failures_are_tried_again_and_stall_in_the_end() {
-    check(&facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 1)]), expect![""]);
-    check(&facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 3)]), expect![""]);
-    check(&facts(vec![failed("aws-1", Failure::Everywhere, 1), host("aws-2", None)]), expect![""]);
-    check(&facts(vec![ready("aws-1"), updating("aws-2", Some((Failure::Here, 1)))]), expect![""]);
-    check(&facts(vec![ready("aws-1"), updating("aws-2", Some((Failure::Everywhere, 1)))]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 1)]),
+        expect![[r#"
+        InProgress
+        Ready False Failed: 1 of 2 in aws ready
+        Progressing True Failed: aws-2 failed: secret api has no key KEY since 3.0 s"#]],
+    );
+    check(
+        &facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 3)]),
+        expect![[r#"
+        Failed
+        Ready False Failed: 1 of 2 in aws ready
+        Progressing False Stalled: aws/aws-2 failed 3 times: secret api has no key KEY
+        Stalled True FailsAgain: aws/aws-2 failed 3 times: secret api has no key KEY"#]],
+    );
+    check(
+        &facts(vec![failed("aws-1", Failure::Everywhere, 1), host("aws-2", None)]),
+        expect![[r#"
+        Failed
+        Ready False Failed: 0 of 2 in aws ready
+        Progressing False Stalled: aws/aws-1 failed: secret api has no key KEY
+        Stalled True FailsEverywhere: aws/aws-1 failed: secret api has no key KEY"#]],
+    );
+    check(
+        &facts(vec![ready("aws-1"), updating("aws-2", Some((Failure::Here, 1)))]),
+        expect![[r#"
+        InProgress
+        Ready False Failed: 1 of 2 in aws ready
+        Progressing True UpdateFailed: aws-2 update: failed: not WebAssembly since 0 ms"#]],
+    );
+    check(
+        &facts(vec![ready("aws-1"), updating("aws-2", Some((Failure::Everywhere, 1)))]),
+        expect![[r#"
+        Failed
+        Ready False Failed: 1 of 2 in aws ready
+        Progressing False Stalled: aws/aws-2 failed: not WebAssembly
+        Stalled True FailsEverywhere: aws/aws-2 failed: not WebAssembly"#]],
+    );
     // Another stands in for the one that failed: nobody is needed.
-    check(&facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 5), ready("aws-3")]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 5), ready("aws-3")]),
+        expect![[r#"
+        Current
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing False Settled"#]],
+    );
     let aborted = says(updating("aws-1", None), "Stalled", "3 of 100 requests failed", 1);
-    check(&facts(vec![aborted, ready("aws-2")]), expect![""]);
+    check(
+        &facts(vec![aborted, ready("aws-2")]),
+        expect![[r#"
+        Failed
+        Ready False Updating: 1 of 2 in aws ready
+        Progressing False Stalled: aws/aws-1: 3 of 100 requests failed
+        Stalled True CanaryAborted: aws/aws-1: 3 of 100 requests failed"#]],
+    );
     let unready = SlotReport { since_ms: 20_000, ..slot(SlotState::Unready) };
-    check(&facts(vec![ready("aws-1"), host("aws-2", Some(unready))]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), host("aws-2", Some(unready))]),
+        expect![[r#"
+        Failed
+        Ready False NotReady: 1 of 2 in aws ready
+        Progressing False Stalled: aws/aws-2 is not ready
+        Stalled True NotReady: aws/aws-2 is not ready"#]],
+    );
 }
 
 #[test]
 fn too_few_hosts() {
     let short = |since| says(ready("aws-1"), "Shortage", "1 of 2 in aws: one live host", since);
-    check(&facts(vec![short(95_000)]), expect![""]);
-    check(&facts(vec![short(10_000)]), expect![""]);
-    check(&facts(vec![ready("gcp-1")]), expect![""]);
+    check(
+        &facts(vec![short(95_000)]),
+        expect![[r#"
+        InProgress
+        Ready False Shortage: 1 of 2 in aws ready
+        Progressing True Shortage: aws has too few hosts: 1 of 2 in aws: one live host since 5.0 s"#]],
+    );
+    check(
+        &facts(vec![short(10_000)]),
+        expect![[r#"
+        Failed
+        Ready False Shortage: 1 of 2 in aws ready
+        Progressing False Stalled: aws has too few hosts: 1 of 2 in aws: one live host
+        Stalled True Shortage: aws has too few hosts: 1 of 2 in aws: one live host"#]],
+    );
+    check(
+        &facts(vec![ready("gcp-1")]),
+        expect![[r#"
+        InProgress
+        Ready False Shortage: 0 of 2 in aws ready
+        Progressing True Shortage: aws has no live host since 0 ms"#]],
+    );
 }
 
 #[test]
 fn unknown_is_not_dead() {
     let silent = |host: HostFact| HostFact { silent: true, ..host };
-    check(&facts(vec![ready("aws-1"), silent(ready("aws-2"))]), expect![""]);
-    check(&facts(vec![silent(ready("aws-1")), silent(host("aws-2", None))]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), silent(ready("aws-2"))]),
+        expect![[r#"
+        InProgress
+        Ready Unknown HostsSilent: 1 of 2 in aws ready; aws/aws-2 ran it when last heard, and may still
+        Progressing True NotStarted: aws has no host that starts it yet since 0 ms"#]],
+    );
+    check(
+        &facts(vec![silent(ready("aws-1")), silent(host("aws-2", None))]),
+        expect![[r#"
+        InProgress
+        Ready False Shortage: 0 of 2 in aws ready
+        Progressing True Shortage: aws has no live host since 0 ms"#]],
+    );
     let deaf = Facts { deaf: true, ..facts(vec![ready("aws-1")]) };
-    check(&deaf, expect![""]);
+    check(
+        &deaf,
+        expect![[r#"
+        InProgress
+        Ready Unknown Deaf: 1 of 2 in aws ready, as far as this host hears, which is badly
+        Progressing True NotStarted: aws has no host that starts it yet since 0 ms"#]],
+    );
     // What is there is there, whoever is silent.
-    check(&facts(vec![ready("aws-1"), ready("aws-2"), silent(ready("gcp-1"))]), expect![""]);
+    check(
+        &facts(vec![ready("aws-1"), ready("aws-2"), silent(ready("gcp-1"))]),
+        expect![[r#"
+        Current
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing False Settled"#]],
+    );
 }
 
 #[test]
@@ -154,15 +310,49 @@ fn what_git_says_and_what_is_in_force() {
     let with = |accepted| Facts { accepted, ..both() };
     check(
         &with(Accepted::Invalid("todo.yaml:7:11: spec.sites.gpc: unknown site \"gpc\"".into())),
-        expect![""],
+        expect![[r#"
+            Failed
+            Accepted False Invalid: todo.yaml:7:11: spec.sites.gpc: unknown site "gpc"
+            Ready True AsAsked: 2 of 2 in aws
+            Progressing False Stalled: todo.yaml:7:11: spec.sites.gpc: unknown site "gpc"
+            Stalled True Invalid: todo.yaml:7:11: spec.sites.gpc: unknown site "gpc""#]],
     );
-    check(&with(Accepted::HeldBack("no component is left".into())), expect![""]);
-    check(&with(Accepted::Unknown("cannot read it".into())), expect![""]);
+    check(
+        &with(Accepted::HeldBack("no component is left".into())),
+        expect![[r#"
+        Failed
+        Accepted False HeldBack: no component is left
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing False Stalled: no component is left
+        Stalled True HeldBack: no component is left"#]],
+    );
+    check(
+        &with(Accepted::Unknown("cannot read it".into())),
+        expect![[r#"
+        Current
+        Accepted Unknown SourceUnreadable: cannot read it
+        Ready True AsAsked: 2 of 2 in aws
+        Progressing False Settled"#]],
+    );
     let never = Facts { asked: None, accepted: Accepted::Invalid("todo.yaml:1:1: wrong".into()), ..both() };
-    check(&never, expect![""]);
+    check(
+        &never,
+        expect![[r#"
+        Failed
+        Accepted False Invalid: todo.yaml:1:1: wrong
+        Ready False NotAccepted: no form of it was ever good
+        Progressing False Stalled: todo.yaml:1:1: wrong
+        Stalled True Invalid: todo.yaml:1:1: wrong"#]],
+    );
     let mut suspended = facts(vec![ready("aws-1")]);
     suspended.asked.as_mut().unwrap().suspended = true;
-    check(&suspended, expect![""]);
+    check(
+        &suspended,
+        expect![[r#"
+        InProgress
+        Ready False TooFew: 1 of 2 in aws ready
+        Progressing False Suspended: suspend: true starts nothing and stops nothing"#]],
+    );
 }
 
 #[test]

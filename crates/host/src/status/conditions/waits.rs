@@ -101,7 +101,7 @@ fn of_update(host: &HostFact, slot: &SlotReport) -> Option<Words> {
     if update.failed.is_some() && update.since_ms.is_none() {
         return Some((
             "UpdateFailed",
-            format!("update: {}", failed(update.attempts, update.reason.as_deref())),
+            format!("update {}", failed(update.attempts, update.reason.as_deref())),
             None,
         ));
     }
