@@ -219,6 +219,16 @@ mod tests {
         ];
         let merged = merge(&[host("gcp-1", first), host("gcp-2", second)]);
         let text = render(&merged, 100_000).join("\n");
-        expect![""].assert_eq(&anstream::adapter::strip_str(&text).to_string());
+        expect![[r#"
+            AGE    REVISION  WHO  CHANGE                              OUTCOME      TOOK    FAILED
+            1.0 s  3f2a91c   Ada  todo: removed                       in progress  700 ms  0 of 2 000
+                                  Move todo to aws
+                                  waits: todo: aws/aws-1 starts
+            5.0 s  dir-c          nothing                             held                 0 of 1 000
+                                  todo.yaml:7:11: unknown site "gpc"
+            40 s   dir-a          todo: removed                       settled      1.3 s   0 of 2 000
+            60 s   dir-b          todo: removed                       superseded   250 ms  0 of 2 000
+            80 s   dir-a          todo: removed                       settled      300 ms  2 of 2 000"#]]
+        .assert_eq(&anstream::adapter::strip_str(&text).to_string());
     }
 }

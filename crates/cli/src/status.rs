@@ -285,11 +285,14 @@ mod tests {
             aws   aws-1      silent  todo failed (not WebAssembly)
             gcp   none seen
 
-            COMPONENT  SITE  READY   ROUTES  LINKS
-            todo       aws   0 of 1  /       store → provider/redis
+            COMPONENT  STATE        SITE  READY   ROUTES  LINKS
+            todo       in progress  aws   0 of 1  /       store → provider/redis
 
             PROVIDER  BACKEND  OPEN AT
             redis              nowhere
+
+            WAITING  FOR  WHAT                              SINCE
+            todo     aws  has too few hosts: 0 of 1 in aws  12 s
 
             CONDITIONS
             TooFewHosts  component/todo  0 of 1 in aws"#]]

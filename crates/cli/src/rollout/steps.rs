@@ -128,6 +128,14 @@ mod tests {
         let mut steps = Steps::default();
         let lines: Vec<_> = events.iter().filter_map(|event| steps.take(event, false)).collect();
         let text: Vec<_> = lines.iter().map(|line| format!("{:?} {}", line.mark, line.text)).collect();
-        expect![""].assert_eq(&text.join("\n"));
+        expect![[r#"
+            Bad aws-2 failed: no secret
+            Good aws-1 compiled (41 ms), ready
+            Good aws-2 compiled before, ready
+            Good gcp-1 asked to leave: aws-1 and aws-2 stay; finished 12 requests, stopped
+            Good gcp-2 compiled (41 ms), updated
+            Good gcp-2 the old one finished 1 request, stopped
+            Plain gcp-3 no longer to be started here"#]]
+        .assert_eq(&text.join("\n"));
     }
 }

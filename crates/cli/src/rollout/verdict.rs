@@ -235,27 +235,37 @@ mod tests {
     #[test]
     fn every_host_has_to_be_there() {
         let current = |host| look(host, "dir-2", Kstatus::Current, &[]);
-        check(&[], &[], 1, expect![""]);
-        check(&[current("gcp/gcp-1"), current("aws/aws-1")], &[], 1, expect![""]);
+        check(&[], &[], 1, expect!["dunlin dev has no host that answers since 1 s"]);
+        check(&[current("gcp/gcp-1"), current("aws/aws-1")], &[], 1, expect!["settled"]);
         let behind = look("aws/aws-1", "dir-1", Kstatus::Current, &[]);
-        check(&[current("gcp/gcp-1"), behind], &[], 1, expect![""]);
+        check(&[current("gcp/gcp-1"), behind], &[], 1, expect!["aws-1 still follows dir-1 since 1 s"]);
         let waits = |host| look(host, "dir-2", Kstatus::InProgress, &[("aws/aws-1", "starts")]);
-        check(&[waits("gcp/gcp-1"), waits("aws/aws-1")], &[], 1, expect![""]);
-        check(&[waits("gcp/gcp-1")], &["front"], 1, expect![""]);
-        check(&[current("gcp/gcp-1")], &["todo", "front"], 1, expect![""]);
+        check(&[waits("gcp/gcp-1"), waits("aws/aws-1")], &[], 1, expect!["aws-1 starts since 3 s"]);
+        check(
+            &[waits("gcp/gcp-1")],
+            &["front"],
+            1,
+            expect![[r#"stalled: no component "front" in dir-2; there is todo"#]],
+        );
+        check(
+            &[current("gcp/gcp-1")],
+            &["todo", "front"],
+            1,
+            expect![[r#"stalled: no component "front" in dir-2; there is todo"#]],
+        );
         let failed = look("gcp/gcp-1", "dir-2", Kstatus::Failed, &[]);
-        check(&[failed], &["todo"], 1, expect![""]);
+        check(&[failed], &["todo"], 1, expect!["stalled: todo: aws/aws-1 failed 3 times: no secret"]);
         let past = look("gcp/gcp-1", "dir-1", Kstatus::Failed, &[]);
-        check(&[past], &["todo"], 9, expect![""]);
+        check(&[past], &["todo"], 9, expect!["gcp-1 still follows dir-1 since 9 s"]);
         let mut replaced = look("gcp/gcp-1", "dir-3", Kstatus::Current, &[]);
         replaced.revisions.push(known("dir-2", Outcome::Superseded));
-        check(&[replaced], &["todo"], 1, expect![""]);
+        check(&[replaced], &["todo"], 1, expect!["stalled: dir-3 took its place at gcp/gcp-1"]);
         let mut deleted = current("gcp/gcp-1");
         deleted.status.components.clear();
         let host =
             HostStatus { slots: [("todo".to_owned(), Default::default())].into(), ..HostStatus::default() };
         deleted.status.sites.insert("aws".into(), SiteStatus { hosts: [("aws-1".to_owned(), host)].into() });
-        check(&[deleted], &[], 1, expect![""]);
+        check(&[deleted], &[], 1, expect!["aws-1 still runs todo since 1 s"]);
     }
 
     #[test]

@@ -287,6 +287,24 @@ mod tests {
             ..why("gcp/gcp-1")
         };
         let text = render("todo", &[why("aws/aws-1"), starting, old]).join("\n");
-        expect![""].assert_eq(&anstream::adapter::strip_str(&text).to_string());
+        expect![[r#"
+            component/todo  in progress
+            ├─ declared todo.yaml:3 in revision dir-0  at gcp/gcp-1
+            ├─ declared todo.yaml:3 in revision dir-1  at aws/aws-1 aws/aws-2
+            ├─ image example.com/todo:1   identity 0123456
+            ├─ link store → provider/redis (redis.yaml:1)  at gcp/gcp-1
+            ├─ aws asks for 1
+            │  ├─ aws/aws-2  wanted: number 1 in rank · starting since 3.0 s with identity 0123456
+            │  │  ├─ aws-2 starts since 3 s
+            │  │  ├─ 13:05:09.123  starts
+            │  │  └─ 13:05:09.123  compiled (41 ms)
+            │  └─ aws/aws-1  not needed: number 2 in rank
+            ├─ gcp/gcp-1  its site is not asked for · ready since 3.0 s with identity 0123456
+            │  └─ 13:05:09.123  ready after 60 ms
+            └─ conditions  as aws/aws-1 sees them
+               ├─ Accepted True InForce: what Git says is in force  since 12 s
+               ├─ Ready False Starting: 0 of 1 in aws ready  since 12 s
+               └─ Progressing True Starting: aws-2 starts since 3.0 s  since 12 s"#]]
+        .assert_eq(&anstream::adapter::strip_str(&text).to_string());
     }
 }
