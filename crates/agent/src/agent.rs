@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::core::Bugs;
+use crate::events::Events;
 use crate::run::{self, Drain};
 use crate::slots::{Launcher, SlotTable};
 use crate::state::HostFacts;
@@ -110,6 +111,7 @@ pub struct AgentHandle<S> {
     pub(crate) drain: watch::Sender<Option<Drain>>,
     pub(crate) drained: watch::Receiver<bool>,
     pub(crate) presence: Arc<Presence>,
+    pub(crate) events: Events,
     pub(crate) task: JoinHandle<()>,
 }
 
@@ -136,6 +138,12 @@ impl<S> AgentHandle<S> {
     #[must_use]
     pub fn presence(&self) -> &Arc<Presence> {
         &self.presence
+    }
+
+    /// What happened here since the start, as far as it is kept, and what happens.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.events.clone()
     }
 
     /// Asks the host to drain: all its slots leave when others have promised to stay, or after `grace`; then it

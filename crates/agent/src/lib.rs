@@ -6,6 +6,7 @@
 
 mod agent;
 mod core;
+mod events;
 mod run;
 mod slots;
 mod state;
@@ -13,6 +14,7 @@ mod view;
 
 pub use crate::core::Bugs;
 pub use agent::{Agent, AgentConfig, AgentError, AgentHandle};
+pub use events::{Batch, Event, Events, What};
 pub use slots::{InSlot, Launcher, Slot, SlotTable, StartFailure};
 pub use state::{Condition, HostFacts, HostState, STATE_VERSION, SlotReport, UpdateReport};
 pub use view::{HostEntry, LatticeView};

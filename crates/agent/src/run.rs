@@ -1,6 +1,7 @@
 //! The shell around the core: hears, carries out, publishes. Decides nothing.
 
 mod inner;
+mod story;
 mod work;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::agent::{AgentConfig, AgentHandle};
 use crate::core::{Core, Settings, World};
+use crate::events::Events;
 use crate::slots::{Launcher, SlotTable};
 use crate::state::HostFacts;
 use crate::view::LatticeView;
@@ -110,6 +112,7 @@ pub(crate) fn start<L: Launcher>(
     let (ran_sender, ran) = watch::channel(config.ran);
     let (drain, drain_receiver) = watch::channel(None);
     let (drained_sender, drained) = watch::channel(false);
+    let events = Events::new();
     let work = Work {
         launcher,
         promises: Arc::new(promises),
@@ -121,10 +124,12 @@ pub(crate) fn start<L: Launcher>(
         view: Arc::clone(&view),
         ran: ran_sender,
         published: None,
+        story: Default::default(),
+        events: events.clone(),
     };
     let inputs = Inputs { desired, facts, drain: drain_receiver };
     let task = tokio::spawn(run(work, inputs, drained_sender));
-    AgentHandle { slots, view, ran, drain, drained, presence, task }
+    AgentHandle { slots, view, ran, drain, drained, presence, events, task }
 }
 
 async fn run<L: Launcher>(mut work: Work<L>, mut inputs: Inputs, drained: watch::Sender<bool>) {

@@ -37,6 +37,11 @@ pub trait Slot: Send + Sync + 'static {
     /// Returns when the last call is finished, or after `limit`, when those left are broken off.
     async fn drained(&self, limit: Duration);
 
+    /// Calls that it has now.
+    fn in_flight(&self) -> usize {
+        0
+    }
+
     /// When the last call began.
     fn last_call(&self) -> Option<Instant>;
 }

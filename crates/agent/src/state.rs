@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dunlin_placement::{Failure, SlotState, SlotView};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// The version of [`HostState`] that this code writes. Additions do not change it; readers refuse a higher one.
 pub const STATE_VERSION: u32 = 1;
@@ -65,6 +66,9 @@ pub struct SlotReport {
     pub reason: Option<String>,
     /// The host's uptime in milliseconds when the slot came into this state.
     pub since_ms: u64,
+    /// Attempts in a row that failed; 0 once one succeeded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
     /// The identity that is to take over, where that is under way or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<UpdateReport>,
@@ -81,6 +85,12 @@ pub struct UpdateReport {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The host's uptime in milliseconds when the attempt that is under way began; none is without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// Attempts in a row that failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
 }
 
 /// Something that is not as asked, in words.
@@ -93,6 +103,9 @@ pub struct Condition {
     pub kind: String,
     /// What is the matter, as a sentence for people.
     pub message: String,
+    /// The host's uptime in milliseconds since when it is so, whatever the words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
 }
 
 /// What the process around the agent adds to the published state.
@@ -134,6 +147,16 @@ impl SlotReport {
     pub fn since(&self) -> Duration {
         Duration::from_millis(self.since_ms)
     }
+}
+
+/// The uptime in milliseconds, at `at`, of a host that started at `started`.
+pub(crate) fn uptime(started: Instant, at: Instant) -> u64 {
+    u64::try_from(at.saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

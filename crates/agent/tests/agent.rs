@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dunlin_agent::{Agent, AgentConfig, AgentError, AgentHandle, HostFacts, Launcher, Slot, StartFailure};
+use dunlin_agent::{
+    Agent, AgentConfig, AgentError, AgentHandle, HostFacts, Launcher, Slot, StartFailure, What,
+};
 use dunlin_lattice::memory::Network;
 use dunlin_manifest::HostId;
 use dunlin_placement::{Demand, Desired, SiteDemand, SlotState, order};
@@ -236,6 +238,46 @@ async fn dropping_the_handle_is_a_crash() {
         b.handle.view().load().hosts[&id("b")].state.as_ref().unwrap().conditions.is_empty()
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_is_told_step_by_step() {
+    let network = Network::new(1);
+    let mut hosts = Vec::new();
+    for name in ["gcp/a", "aws/b"] {
+        hosts.push(start(&network, Mood::Starts, config(name), Some(demand_in("gcp", 1))).await);
+    }
+    until(5, "gcp runs it", || state_at(&hosts[1], &id("gcp/a")) == Some(SlotState::Ready)).await;
+    hosts[1].starter.ready.send_replace(false);
+    let moved = Desired { revision: "r2".into(), ..demand_in("aws", 1) };
+    hosts.iter().for_each(|host| drop(host.desired.send_replace(Some(moved.clone()))));
+    let waits = || {
+        let view = hosts[0].handle.view().load_full();
+        let state = view.hosts[&id("gcp/a")].state.clone().unwrap();
+        let waits = state.conditions.iter().find(|condition| condition.kind == "WaitsForPromises");
+        waits.map(|condition| (condition.message.clone(), condition.since_ms.unwrap()))
+    };
+    until(5, "the old waits", || waits().is_some()).await;
+    let (message, since) = waits().unwrap();
+    assert_eq!(message, "waits for 1 more promise of 1 (ready elsewhere: 0)");
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(waits().unwrap(), (message, since), "it goes on as the same, and is not published again");
+    hosts[1].starter.ready.send_replace(true);
+    until(10, "the old has left", || hosts[0].handle.slots().load().is_empty()).await;
+    sleep(Duration::from_secs(1)).await;
+
+    let told = |host: &Host| -> Vec<(String, What)> {
+        let batch = host.handle.events().since(0);
+        batch.events.into_iter().map(|event| (event.revision, event.what)).collect()
+    };
+    let promised = What::Leaving { promised: vec![id("aws/b")], draining: false, deleted: false };
+    let old = told(&hosts[0]);
+    let of_r2: Vec<_> = old.iter().filter(|(revision, _)| revision == "r2").map(|(_, what)| what).collect();
+    assert!(matches!(of_r2[0], What::Condition { kind, .. } if kind == "WaitsForPromises"), "{old:#?}");
+    assert!(of_r2.contains(&&promised), "{old:#?}");
+    assert_eq!(**of_r2.last().unwrap(), What::Stopped { finished: 0, cut: 0 });
+    let new = told(&hosts[1]);
+    assert!(matches!(new[..], [(_, What::Starting), (_, What::Ready { .. })]), "{new:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,16 @@ pub(crate) async fn get<T: DeserializeOwned>(address: SocketAddr, path: &str) ->
         .with_context(|| format!("{address}{path} answers something else than expected"))
 }
 
+/// Fetches `path` and reads each line of the answer as JSON; lines of another kind are passed over.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) async fn lines<T: DeserializeOwned>(address: SocketAddr, path: &str) -> Result<Vec<T>> {
+    let answer = tokio::time::timeout(TIMEOUT, async { whole(send(address, "GET", path, &[]).await?).await });
+    let bytes = answer.await.with_context(|| format!("{address} does not answer"))??;
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
 /// Sends an order to the control port.
 ///
 /// # Errors

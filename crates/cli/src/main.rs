@@ -1,6 +1,7 @@
 //! The `dunlin` command.
 
 mod addresses;
+mod ask;
 mod calls;
 mod check;
 mod client;
@@ -9,12 +10,15 @@ mod credentials;
 mod dev;
 mod discovery;
 mod edit;
+mod history;
 mod host;
 mod logs;
 mod nats;
 mod parent;
 mod printer;
+mod rollout;
 mod status;
+mod trace;
 mod validate;
 
 use std::process::ExitCode;
@@ -27,7 +31,7 @@ use clap::{Parser, Subcommand};
 #[command(
     after_help = "Examples:\n  dunlin dev                         two sites on this machine, with a todo application\n  \
     dunlin dev ./manifests             your own application\n  dunlin status --watch              what runs where, and why\n  \
-    dunlin move todo gcp=0 aws=2       edit the manifest that says where todo runs\n\n\
+    dunlin move todo gcp=0 aws=2       edit the manifest that says where todo runs\n  dunlin rollout todo                wait until it does\n\n\
     Exit codes: 0 well, 1 failed, 2 wrong input"
 )]
 struct Arguments {
@@ -43,6 +47,12 @@ enum Command {
     Host(host::Options),
     /// Shows sites, hosts, components, providers, links and conditions.
     Status(status::Options),
+    /// Shows the last revisions: who, when, what changed, how it went, how long it took.
+    History(history::Options),
+    /// Follows a component from the commit to its replicas: where it is declared, what each host did with it and why.
+    Trace(trace::Options),
+    /// Waits until components are as Git says, and shows the steps.
+    Rollout(rollout::Options),
     /// Shows what components log, from all sites.
     Logs(logs::Options),
     /// Shows calls in words as they pass, from all sites.
@@ -87,6 +97,9 @@ fn main() -> ExitCode {
             Command::Dev(options) => dev::run(options).await,
             Command::Host(options) => host::run(options).await,
             Command::Status(options) => status::run(options).await,
+            Command::History(options) => history::run(options).await,
+            Command::Trace(options) => trace::run(options).await,
+            Command::Rollout(options) => rollout::run(options).await,
             Command::Logs(options) => logs::run(options).await,
             Command::Calls(options) => calls::run(options).await,
             Command::Credentials(options) => credentials::run(&options),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use dunlin_host::status::{Condition, Status};
+use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Status, Truth, Wait};
 use dunlin_providers::logging::escape;
 
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled, table};
@@ -27,17 +27,32 @@ pub(crate) struct Options {
     process: Option<u32>,
 }
 
+/// How often it is asked while watching.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Asks the first host that answers.
 ///
 /// # Errors
 /// No `dunlin dev` runs, or none of its hosts answers.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
-    let mut shown = Vec::new();
+    let (mut shown, mut last) = (Vec::new(), Vec::new());
     loop {
         let lines = match ask(options.process).await {
             Ok(status) if !options.watch && options.output == Output::Json => return printer::json(&status),
-            Ok(status) if options.output == Output::Json => vec![serde_json::to_string(&status)?],
-            Ok(status) => render(&status),
+            Ok(status) if options.output == Output::Json => {
+                vec![serde_json::to_string(&without_ages(status))?]
+            }
+            // Ages go on all the time; they are shown along with what changes.
+            Ok(status) => {
+                let lines = render(&status);
+                let plain = render(&without_ages(status));
+                if plain == last {
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+                last = plain;
+                lines
+            }
             // While watching, all hosts may be killed and revived.
             Err(error) if options.watch && !shown.is_empty() => vec![format!("{error:#}")],
             Err(error) => return Err(error),
@@ -52,8 +67,22 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         if !options.watch {
             return Ok(ExitCode::SUCCESS);
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(LOOK).await;
     }
+}
+
+/// The same with every age at zero.
+fn without_ages(mut status: Status) -> Status {
+    for component in status.components.values_mut() {
+        component.waits.iter_mut().for_each(|wait| wait.since = 0);
+        for condition in &mut component.conditions {
+            (condition.age, condition.last_transition) = (0, 0);
+            if condition.kind == "Progressing" || condition.kind == "Reconciling" {
+                condition.message.clear();
+            }
+        }
+    }
+    status
 }
 
 async fn ask(process: Option<u32>) -> Result<Status> {
@@ -85,8 +114,12 @@ fn render(status: &Status) -> Vec<String> {
         styled(DIM, format!("as {} sees it", status.seen_by)),
     )];
     section(&mut lines, &["SITE", "HOST", "STATE", "SLOTS", "PROVIDERS"], hosts(status));
-    section(&mut lines, &["COMPONENT", "SITE", "READY", "ROUTES", "LINKS"], components(status));
+    section(&mut lines, &["COMPONENT", "STATE", "SITE", "READY", "ROUTES", "LINKS"], components(status));
     section(&mut lines, &["PROVIDER", "BACKEND", "OPEN AT"], providers(status));
+    let waits = waits(status);
+    if !waits.is_empty() {
+        section(&mut lines, &["WAITING", "FOR", "WHAT", "SINCE"], waits);
+    }
     if !status.conditions.is_empty() {
         lines.push(String::new());
         lines.push(styled(BOLD, "CONDITIONS"));
@@ -146,18 +179,46 @@ fn components(status: &Status) -> Vec<Vec<String>> {
         let links: Vec<_> =
             component.links.iter().map(|(link, target)| format!("{link} → {target}")).collect();
         let mut first = Some((component.routes.join(" "), links.join(", ")));
+        let state = state(component);
         for (site, count) in &component.sites {
             let ready = format!("{} of {}", count.ready, count.wanted);
             let style = if count.ready >= count.wanted { GOOD } else { BAD };
-            let name = if first.is_some() { name.clone() } else { String::new() };
+            let (name, state) = match first {
+                Some(_) => (name.clone(), state.clone()),
+                None => Default::default(),
+            };
             let (routes, links) = first.take().unwrap_or_default();
-            rows.push(vec![name, site.clone(), styled(style, ready), routes, links]);
+            rows.push(vec![name, state, site.clone(), styled(style, ready), routes, links]);
         }
         if let Some((routes, links)) = first {
-            rows.push(vec![name.clone(), styled(DIM, "nowhere"), String::new(), routes, links]);
+            rows.push(vec![name.clone(), state, styled(DIM, "nowhere"), String::new(), routes, links]);
         }
     }
     rows
+}
+
+/// How a component is, in a few words: the reason only where something is the matter.
+fn state(component: &ComponentStatus) -> String {
+    let condition = |kind: &str| component.conditions.iter().find(|condition| condition.kind == kind);
+    let reason = |kind: &str| condition(kind).map(|found| format!(" ({})", found.reason)).unwrap_or_default();
+    let accepted = condition("Accepted").is_none_or(|accepted| accepted.status == Truth::True);
+    match component.result {
+        Kstatus::Current if !accepted => styled(WARN, format!("as asked{}", reason("Accepted"))),
+        Kstatus::Current => styled(GOOD, "as asked"),
+        Kstatus::InProgress => styled(WARN, format!("in progress{}", reason("Progressing"))),
+        Kstatus::Failed => styled(BAD, format!("stalled{}", reason("Stalled"))),
+    }
+}
+
+/// What components wait for.
+fn waits(status: &Status) -> Vec<Vec<String>> {
+    let row = |name: &str, wait: &Wait| {
+        vec![name.to_owned(), wait.of.clone(), escape(&wait.what).to_string(), wait.age()]
+    };
+    let of = |(name, component): (&String, &ComponentStatus)| {
+        component.waits.iter().map(|wait| row(name, wait)).collect::<Vec<_>>()
+    };
+    status.components.iter().flat_map(of).collect()
 }
 
 fn providers(status: &Status) -> Vec<Vec<String>> {
@@ -194,6 +255,13 @@ mod tests {
             sites: [("aws".to_owned(), Count { wanted: 1, ready: 0 })].into(),
             routes: vec!["/".into()],
             links: [("store".to_owned(), "provider/redis".to_owned())].into(),
+            waits: vec![Wait {
+                of: "aws".into(),
+                kind: "Shortage".into(),
+                what: "has too few hosts: 0 of 1 in aws".into(),
+                since: 12_345,
+            }],
+            ..ComponentStatus::default()
         };
         let status = Status {
             lattice: "todo".into(),
@@ -217,11 +285,14 @@ mod tests {
             aws   aws-1      silent  todo failed (not WebAssembly)
             gcp   none seen
 
-            COMPONENT  SITE  READY   ROUTES  LINKS
-            todo       aws   0 of 1  /       store → provider/redis
+            COMPONENT  STATE        SITE  READY   ROUTES  LINKS
+            todo       in progress  aws   0 of 1  /       store → provider/redis
 
             PROVIDER  BACKEND  OPEN AT
             redis              nowhere
+
+            WAITING  FOR  WHAT                              SINCE
+            todo     aws  has too few hosts: 0 of 1 in aws  12 s
 
             CONDITIONS
             TooFewHosts  component/todo  0 of 1 in aws"#]]

@@ -11,8 +11,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 
+use crate::history::Revisions;
 use crate::host::Shared;
 use crate::ingress::ResponseBody;
+use crate::status;
 use crate::watch;
 
 /// Records that `/v1/logs` begins with.
@@ -37,15 +39,19 @@ pub(crate) async fn serve(
             Ok(metrics) => typed(StatusCode::OK, "text/plain; version=0.0.4", metrics.into()),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
-        "/v1/status" => match serde_json::to_vec(&shared.status()) {
-            Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
-            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-        },
+        "/v1/status" => json(&shared.status()),
+        "/v1/history" => json(&Revisions {
+            host: shared.id.to_string(),
+            revisions: shared.observed.revisions(),
+        }),
+        "/v1/events" => events(&shared, &parameters(&request)),
+        "/v1/why" => why(&shared, &parameters(&request)),
         "/v1/logs" => logs(&shared, &parameters(&request)),
         "/v1/calls" => calls(&shared, &parameters(&request)).await,
         _ => text(
             StatusCode::NOT_FOUND,
-            "there is /healthz, /readyz, /metrics, /v1/status, /v1/logs and /v1/calls (?component=NAME, ?follow=true)\n"
+            "there is /healthz, /readyz, /metrics, /v1/status, /v1/history, /v1/why (?component=NAME), /v1/logs, /v1/calls \
+             and /v1/events (?component=NAME, ?follow=true)\n"
                 .into(),
         ),
     }
@@ -92,6 +98,53 @@ fn logs(shared: &Shared, query: &Parameters<'_>) -> Response<ResponseBody> {
     stream(tail.chain(coming))
 }
 
+/// What happened, one JSON object a line: all that is kept, or from `?from=NUMBER` on.
+fn events(shared: &Shared, query: &Parameters<'_>) -> Response<ResponseBody> {
+    let component = query.get("component").map(|name| (*name).to_owned());
+    let from = query.get("from").and_then(|number| number.parse().ok()).unwrap_or(0);
+    let log = Arc::clone(&shared.observed.events);
+    let lines = move |from: u64| -> (Bytes, u64) {
+        let events = log.since(from, component.as_deref());
+        let next = events.last().map_or(from, |event| event.number + 1);
+        (events.iter().flat_map(|event| json_line(&**event)).collect::<Vec<u8>>().into(), next)
+    };
+    if query.get("follow") != Some(&"true") {
+        return typed(StatusCode::OK, "application/x-ndjson", lines(from).0);
+    }
+    let changes = shared.observed.events.changes();
+    stream(futures::stream::unfold((changes, from), move |(mut changes, from)| {
+        let lines = lines.clone();
+        async move {
+            loop {
+                changes.borrow_and_update();
+                let (bytes, next) = lines(from);
+                if !bytes.is_empty() {
+                    return Some((bytes, (changes, next)));
+                }
+                changes.changed().await.ok()?;
+            }
+        }
+    }))
+}
+
+/// Why a component is where it is.
+fn why(shared: &Shared, query: &Parameters<'_>) -> Response<ResponseBody> {
+    let Some(component) = query.get("component") else {
+        return text(StatusCode::BAD_REQUEST, "name a component: /v1/why?component=NAME\n".into());
+    };
+    match status::why(shared, component) {
+        Some(why) => json(&why),
+        None => text(StatusCode::NOT_FOUND, format!("this host knows no component {component:?}\n")),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Response<ResponseBody> {
+    match serde_json::to_vec(value) {
+        Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
 fn stream(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response<ResponseBody> {
     let frames = lines.map(|line| Ok::<_, std::convert::Infallible>(Frame::data(line)));
     let body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
@@ -99,8 +152,12 @@ fn stream(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response<Respons
 }
 
 fn line(entry: &Entry) -> Vec<u8> {
+    json_line(entry)
+}
+
+fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
     // Strings and numbers: this cannot fail, and a line that is missing would be no harm.
-    let mut line = serde_json::to_vec(entry).unwrap_or_default();
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line
 }

@@ -42,6 +42,7 @@ impl Source {
             let snapshot = Arc::clone(&state.snapshot);
             // First what still counts of the old, then the new: no call may find neither.
             self.remember(&snapshot, &shared);
+            shared.observed.source(&state, shared.counts());
             self.snapshot.send_if_modified(|now| *std::mem::replace(now, Arc::clone(&snapshot)) != *snapshot);
             // Stores are opened even while the source cannot be read: the last good state is enough for that.
             shared.stores.follow(&snapshot, shared.former.former().providers()).await;
@@ -88,7 +89,7 @@ impl Source {
 }
 
 /// What the source has to say about manifests, as conditions.
-fn source_conditions(state: &State) -> Vec<Condition> {
+pub(crate) fn source_conditions(state: &State) -> Vec<Condition> {
     let mistakes = state.mistakes.iter().map(|mistake| Condition {
         object: mistake.object.as_ref().map(object_name).unwrap_or_default(),
         reason: "Invalid".into(),

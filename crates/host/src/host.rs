@@ -25,11 +25,14 @@ use crate::config::HostConfig;
 use crate::desired::Resolver;
 use crate::directory::Directory;
 use crate::error::HostError;
+use crate::events;
 use crate::follow;
 use crate::former::Remembered;
+use crate::history::{Counts, Kept};
 use crate::ingress::{self, Routes};
 use crate::links::Links;
 use crate::metrics::Metrics;
+use crate::observe::{self, Observed};
 use crate::serve::Service;
 use crate::server::{Server, ServerOptions};
 use crate::slots::{HostSlot, Launcher, NotReady};
@@ -60,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) stand_ins: bool,
     pub(crate) not_ready: Arc<NotReady>,
+    pub(crate) observed: Arc<Observed>,
     /// Whether it stood still a moment ago.
     pub(crate) wake: Wake,
     /// Whether this host's own picture is complete enough to take requests, and it is not draining.
@@ -118,6 +122,9 @@ impl Host {
         let calls = Arc::new(calls.await?);
         let links = Arc::new(Links::new(Arc::clone(&calls), Arc::clone(&stores), Arc::clone(&directory)));
 
+        let last_good = follow::last_good(&resolver, past.as_ref()).await;
+        let kept = Kept::load(&config.state);
+        let observed = Observed::new(&config.id, kept, past.as_ref(), last_good.clone(), desired.clone());
         let not_ready = Arc::new(NotReady::default());
         let launcher = Arc::new(Launcher {
             id: config.id.clone(),
@@ -127,12 +134,13 @@ impl Host {
             links: Arc::clone(&links),
             log: Arc::clone(&log),
             not_ready: Arc::clone(&not_ready),
+            events: Arc::clone(&observed.events),
         });
         let agent_config = AgentConfig {
             labels: config.labels.clone(),
             weight: config.weight,
             ran: past.as_ref().map(|past| past.ran.clone()).unwrap_or_default(),
-            last_good: follow::last_good(&resolver, past.as_ref()).await,
+            last_good,
             ..AgentConfig::new(config.id.clone(), config.lattice.clone(), config.memory)
         };
         let presence_connection = bus.connect("presence").await?;
@@ -157,6 +165,7 @@ impl Host {
             log,
             stand_ins: config.stand_ins,
             not_ready,
+            observed: Arc::clone(&observed),
             wake: Wake::start(),
             ready: AtomicBool::new(false),
         });
@@ -173,6 +182,8 @@ impl Host {
             spawn(following.run(Arc::clone(&shared))),
             spawn(follow::picture(Arc::clone(&shared))),
             spawn(follow::remember(config.state.clone(), Arc::clone(&shared), agent.ran())),
+            spawn(events::follow(agent.events(), Arc::clone(&observed.events))),
+            spawn(observe::watch(config.state.clone(), Arc::clone(&shared))),
         ];
         let serving =
             calls.serve(agent.presence().own_clock(), Arc::new(Service::new(Arc::clone(&shared)))).await;
@@ -272,6 +283,12 @@ impl Shared {
                 self.metrics.read_presence(&presence);
             }
         })
+    }
+
+    /// Requests and failures so far.
+    pub(crate) fn counts(&self) -> Counts {
+        let (requests, failures) = self.metrics.requests_and_failures();
+        Counts { requests, failures }
     }
 
     /// The revision that this host follows, as far as it has read it.

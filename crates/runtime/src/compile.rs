@@ -56,6 +56,17 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { "nothing at all".to_owned() } else { names.join(", ") }
 }
 
+/// Where compiled code came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeFrom {
+    /// It was compiled now.
+    Compiler,
+    /// It was on disk.
+    Cache,
+    /// It was in use already.
+    Memory,
+}
+
 /// A component, compiled.
 pub struct Compiled {
     component: Component,

@@ -15,7 +15,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use crate::bindings::Bindings;
 use crate::cache::{Cache, CacheError};
 use crate::capability::logging::LogGate;
-use crate::compile::{CompileError, Compiled, check_kind, digest_of, hex};
+use crate::compile::{CodeFrom, CompileError, Compiled, check_kind, digest_of, hex};
 use crate::counters::Counters;
 use crate::guest::Guest;
 use crate::limits::Limits;
@@ -119,6 +119,15 @@ impl Engine {
     ///
     /// See [`CompileError`].
     pub async fn compile(&self, bytes: Bytes) -> Result<Arc<Compiled>, CompileError> {
+        self.obtain(bytes).await.map(|(compiled, _)| compiled)
+    }
+
+    /// As [`Engine::compile`], and says where the code came from.
+    ///
+    /// # Errors
+    ///
+    /// See [`CompileError`].
+    pub async fn obtain(&self, bytes: Bytes) -> Result<(Arc<Compiled>, CodeFrom), CompileError> {
         check_kind(&bytes, self.0.largest_component)?;
         // Held while compiling, so that the same component asked for twice is compiled once.
         let permit =
@@ -175,14 +184,14 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Inner {
-    fn compile(&self, bytes: &Bytes) -> Result<Arc<Compiled>, CompileError> {
+    fn compile(&self, bytes: &Bytes) -> Result<(Arc<Compiled>, CodeFrom), CompileError> {
         let digest = digest_of(bytes);
         if let Some(compiled) = self.known().get(&digest).and_then(Weak::upgrade) {
-            return Ok(compiled);
+            return Ok((compiled, CodeFrom::Memory));
         }
         let name = format!("{}-{}", digest.trim_start_matches("sha256:"), self.tag);
-        let component = match self.load(&name) {
-            Some(component) => component,
+        let (component, from) = match self.load(&name) {
+            Some(component) => (component, CodeFrom::Cache),
             None => {
                 let invalid = |error: wasmtime::Error| CompileError::Invalid(format!("{error:#}"));
                 let component = Component::from_binary(&self.engine, bytes).map_err(invalid)?;
@@ -191,14 +200,14 @@ impl Inner {
                 {
                     cache.write(&name, &code);
                 }
-                component
+                (component, CodeFrom::Compiler)
             }
         };
         let compiled = Arc::new(Compiled::new(component, digest.clone())?);
         let mut known = self.known();
         known.retain(|_, compiled| compiled.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&compiled));
-        Ok(compiled)
+        Ok((compiled, from))
     }
 
     fn load(&self, name: &str) -> Option<Component> {

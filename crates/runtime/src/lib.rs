@@ -32,7 +32,7 @@ pub use bindings::{Bindings, KeyValueBinding};
 pub use body::ResponseBody;
 pub use cache::CacheError;
 pub use capability::egress::{BadHost, Egress};
-pub use compile::{CompileError, Compiled};
+pub use compile::{CodeFrom, CompileError, Compiled};
 pub use counters::Counts;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use error::{BodyError, HandleError};

@@ -195,6 +195,19 @@ pub fn read_directory(path: &Path) -> Result<(Vec<File>, Reading), SourceError> 
     Ok(understand(listing))
 }
 
+/// The revision that a [`DirectorySource`] gives to what a directory holds now. Blocks.
+///
+/// # Errors
+/// [`SourceError::Unreadable`].
+pub fn directory_revision(path: &Path) -> Result<String, SourceError> {
+    let listing = files::read(path).map_err(|Refused { reason, remedy }| SourceError::Unreadable {
+        path: path.to_owned(),
+        reason,
+        remedy,
+    })?;
+    Ok(listing.revision)
+}
+
 fn report(state: &State) {
     let State { revision, snapshot, mistakes, conditions, .. } = state;
     let components = snapshot.components.len();

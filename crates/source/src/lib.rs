@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use config::{ConfigError, resolve_config};
-pub use directory::{DirectorySource, read_directory};
+pub use directory::{DirectorySource, directory_revision, read_directory};
 pub use last_good::{LastGood, LastGoodError};
 pub use secrets::{Consumer, SecretError, SecretFiles};
 

@@ -150,6 +150,7 @@ impl Core {
             return;
         }
         let others = self.others_ready(world, name);
+        let seen = others.len();
         let shown = bugs.stop_on_presence && others.len() >= needed;
         if needed == 0 || shown || slot.leaving.has_enough(needed, me, world.now) {
             actions.extend(slot.leaving.stay(name, world.now));
@@ -163,7 +164,7 @@ impl Core {
         if !slot.leaving.is_asking() && others.len() >= needed {
             actions.extend(slot.leaving.ask(name, others, world.now));
         }
-        let message = format!("not wanted here; serves until {needed} others promise to stay");
+        let message = waits_for_promises(needed, seen);
         self.condition(Some(name), "WaitsForPromises", &message);
     }
 
@@ -190,5 +191,14 @@ impl Core {
         if !promised && (self.drain.is_some() || deleted_may_leave(deleted_for, idle)) {
             slot.leave(world.now, actions);
         }
+    }
+}
+
+/// What a slot that is not wanted here waits for, in words that change only when something does.
+fn waits_for_promises(needed: usize, ready: usize) -> String {
+    let promises = |count: usize| if count == 1 { "promise" } else { "promises" };
+    match needed.saturating_sub(ready) {
+        0 => format!("waits for {needed} {} to stay (ready elsewhere: {ready})", promises(needed)),
+        more => format!("waits for {more} more {} of {needed} (ready elsewhere: {ready})", promises(more)),
     }
 }

@@ -12,6 +12,7 @@ mod bugs;
 mod decide;
 mod leaving;
 mod overdue;
+mod since;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ pub(crate) use leaving::Answer;
 
 use crate::state::{Condition, HostState, STATE_VERSION};
 use overdue::Overdue;
+use since::Since;
 use slot::Slot;
 
 /// What does not change while the host runs.
@@ -60,6 +62,7 @@ pub(crate) struct Core {
     slots: BTreeMap<String, Slot>,
     overdue: Overdue,
     conditions: Vec<Condition>,
+    since: Since,
     next_token: Token,
 }
 
@@ -95,6 +98,7 @@ impl Core {
             slots: BTreeMap::new(),
             overdue: Overdue::default(),
             conditions: Vec::new(),
+            since: Since::default(),
             next_token: 1,
         };
         if let Some(last_good) = last_good {
@@ -128,6 +132,11 @@ impl Core {
             Some(drain) => drain.deadline = drain.deadline.min(deadline),
             None => self.drain = Some(Drain { deadline, ran: self.runs() }),
         }
+    }
+
+    /// Whether Git asks for the component.
+    pub(crate) fn demands(&self, component: &str) -> bool {
+        self.demands.contains_key(component)
     }
 
     /// Whether it has drained: nothing serves and nothing finishes.
@@ -173,6 +182,7 @@ impl Core {
                 self.slots.insert(name, slot);
             }
         }
+        self.since.note(&mut self.conditions, self.started, world.now);
         let demands = &self.demands;
         self.overdue.keep(|host, component| {
             demands.contains_key(component) && world.others.iter().any(|other| other.id == *host)
@@ -338,7 +348,12 @@ impl Core {
 
     fn condition(&mut self, component: Option<&str>, kind: &str, message: &str) {
         let component = component.map(str::to_owned);
-        self.conditions.push(Condition { component, kind: kind.to_owned(), message: message.to_owned() });
+        self.conditions.push(Condition {
+            component,
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+            since_ms: None,
+        });
     }
 
     fn wanted(&self, demand: &Demand, hosts: &[HostView]) -> Wanted {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::action::{Action, Failed, Token, World};
 use super::leaving::Leaving;
-use crate::state::{SlotReport, UpdateReport};
+use crate::state::{SlotReport, UpdateReport, uptime};
 
 /// An instance that became unready counts as ready again after this long of being so: readiness that flaps does
 /// not make everybody's tables flap.
@@ -183,17 +183,19 @@ impl Slot {
         let attempts = self.failure.as_ref();
         let next = self.starting.as_ref().map(|start| &start.demand.identity);
         let update = next.or(attempts.map(|attempts| &attempts.identity)).filter(|_| self.serving.is_some());
-        let since = self.since.saturating_duration_since(started).as_millis();
         SlotReport {
             identity,
             state,
             failed,
             reason: attempts.filter(|_| failed.is_some()).map(|attempts| attempts.failed.reason.clone()),
-            since_ms: u64::try_from(since).unwrap_or(u64::MAX),
+            since_ms: uptime(started, self.since),
+            attempts: attempts.filter(|_| failed.is_some()).map_or(0, |attempts| attempts.count),
             update: update.map(|identity| UpdateReport {
                 identity: identity.clone(),
                 failed: attempts.map(|attempts| attempts.failed.reach),
                 reason: attempts.map(|attempts| attempts.failed.reason.clone()),
+                since_ms: self.starting.as_ref().map(|start| uptime(started, start.since)),
+                attempts: attempts.map_or(0, |attempts| attempts.count),
             }),
         }
     }

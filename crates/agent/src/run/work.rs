@@ -14,7 +14,9 @@ use tokio::time::{Instant, timeout};
 
 use super::Shared;
 use super::inner::Instance;
+use super::story::Story;
 use crate::core::{Action, Answer, Failed, Token};
+use crate::events::Events;
 use crate::slots::{InSlot, Launcher, Slot, SlotTable, StartFailure};
 use crate::state::{HostFacts, HostState};
 use crate::view::{HostEntry, LatticeView};
@@ -23,7 +25,7 @@ use crate::view::{HostEntry, LatticeView};
 pub(super) enum Event<S> {
     Started { token: Token, outcome: Result<Arc<S>, StartFailure> },
     Answered { component: String, round: u64, host: HostId, answer: Answer },
-    Gone { token: Token },
+    Gone { token: Token, finished: usize, cut: usize },
     Told,
 }
 
@@ -39,13 +41,20 @@ pub(super) struct Work<L: Launcher> {
     pub(super) view: Arc<ArcSwap<LatticeView>>,
     pub(super) ran: watch::Sender<BTreeSet<String>>,
     pub(super) published: Option<HostState>,
+    pub(super) story: Story,
+    pub(super) events: Events,
 }
 
 impl<L: Launcher> Work<L> {
     /// One step of the core, and all that follows from it.
     pub(super) fn step(&mut self, facts: &HostFacts) {
         let shared = Arc::clone(&self.shared);
-        let actions = shared.inner().with_world(&shared.presence, |core, world| core.step(world));
+        let mut inner = shared.inner();
+        let actions = inner.with_world(&shared.presence, |core, world| core.step(world));
+        let (report, demanded) = (inner.core.report(), |name: &str| inner.core.demands(name));
+        let told = self.story.step(&report, &actions, demanded, Instant::now());
+        drop(inner);
+        self.events.tell(told);
         // The table first: when an old instance begins to drain, new calls already go to the new one.
         self.show_slots();
         actions.into_iter().for_each(|action| self.carry_out(action));
@@ -81,9 +90,11 @@ impl<L: Launcher> Work<L> {
                     self.carry_out(action);
                 }
             }
-            Event::Gone { token } => {
+            Event::Gone { token, finished, cut } => {
                 self.retiring -= 1;
                 self.shared.inner().core.gone(token);
+                let revision = self.published.as_ref().and_then(|state| state.revision.as_deref());
+                self.events.tell(self.story.stopped(token, revision.unwrap_or_default(), finished, cut));
             }
             Event::Told => {}
         }
@@ -99,6 +110,7 @@ impl<L: Launcher> Work<L> {
             }
         };
         if let Err(Failed { reason, .. }) = &outcome {
+            self.story.forget(token);
             tracing::warn!(%reason, "a component did not start");
         }
         let mut inner = self.shared.inner();
@@ -108,6 +120,8 @@ impl<L: Launcher> Work<L> {
             inner.instances.insert(token, Instance::new(slot, &self.shared.wake));
         } else {
             slot.begin_drain();
+            drop(inner);
+            self.story.forget(token);
         }
     }
 
@@ -136,11 +150,14 @@ impl<L: Launcher> Work<L> {
                 }
                 self.retiring += 1;
                 self.tasks.spawn(async move {
+                    let had = slot.as_ref().map_or(0, |slot| slot.in_flight());
+                    let mut cut = 0;
                     if let Some(slot) = slot {
                         // The slot keeps the limit itself; this is for one that does not.
                         let _ = timeout(limit, slot.drained(limit)).await;
+                        cut = slot.in_flight();
                     }
-                    Event::Gone { token }
+                    Event::Gone { token, finished: had.saturating_sub(cut), cut }
                 });
             }
             Action::Ask { component, round, host } => {

@@ -22,6 +22,7 @@ use anyhow::Result;
 
 use self::plan::Plan;
 pub(crate) use self::real::ForViewer;
+pub(crate) use self::screen::{Screen, thousands};
 use self::session::Session;
 pub(crate) use self::signals::Signals;
 

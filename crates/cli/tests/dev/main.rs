@@ -18,6 +18,7 @@ mod keep;
 mod ledger;
 mod memory;
 mod moves;
+mod observed;
 mod real;
 mod repository;
 mod stale;

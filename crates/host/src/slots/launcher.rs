@@ -8,12 +8,13 @@ use dunlin_agent::StartFailure;
 use dunlin_manifest::{HostId, LinkTarget, Snapshot, WasmComponent};
 use dunlin_placement::Demand;
 use dunlin_providers::logging::{LogBuffer, Origin};
-use dunlin_runtime::{Bindings, CompileError, Egress, Engine, KeyValueBinding, Limits};
+use dunlin_runtime::{Bindings, CodeFrom, CompileError, Egress, Engine, KeyValueBinding, Limits};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{HostSlot, NotReady};
 use crate::desired::{Resolved, Resolver};
+use crate::events::{EventLog, What};
 use crate::links::{Links, bucket};
 
 /// Makes slots on this host.
@@ -25,6 +26,7 @@ pub(crate) struct Launcher {
     pub(crate) links: Arc<Links>,
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) not_ready: Arc<NotReady>,
+    pub(crate) events: Arc<EventLog>,
 }
 
 /// How long a link may take to answer for the first time; its other end may be starting as well.
@@ -41,7 +43,10 @@ impl dunlin_agent::Launcher for Launcher {
         let object = self.snapshot.borrow().components.get(name).cloned();
         let spec = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
         let resolved = self.resolve(name, &spec).await?;
-        let compiled = self.engine.compile(resolved.image.code.clone()).await.map_err(compile_failure)?;
+        let begun = Instant::now();
+        let obtained = self.engine.obtain(resolved.image.code.clone()).await;
+        let (compiled, from) = obtained.map_err(compile_failure)?;
+        self.events.note(name, &demand.identity, compiled_in_words(begun.elapsed(), from));
         let bindings = self.bind(name, &spec, &resolved)?;
         let stores: Vec<_> = bindings.keyvalue.values().cloned().collect();
         let workload = self.engine.prepare(&compiled, bindings, limits(&spec)).map_err(everywhere)?;
@@ -126,6 +131,15 @@ async fn first_answer(binding: &KeyValueBinding) -> Result<(), StartFailure> {
             Err(_) => tokio::time::sleep(ASK_AGAIN).await,
         }
     }
+}
+
+fn compiled_in_words(took: Duration, from: CodeFrom) -> What {
+    let from = match from {
+        CodeFrom::Compiler => "compiler",
+        CodeFrom::Cache => "cache",
+        CodeFrom::Memory => "memory",
+    };
+    What::Compiled { took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX), from: from.into() }
 }
 
 /// What other hosts would meet as well, and what only this one may.

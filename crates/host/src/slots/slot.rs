@@ -102,6 +102,10 @@ impl dunlin_agent::Slot for HostSlot {
         let _ = tokio::time::timeout(limit, finished).await;
     }
 
+    fn in_flight(&self) -> usize {
+        self.workload.in_flight()
+    }
+
     fn last_call(&self) -> Option<Instant> {
         let since = self.last_call.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.started + Duration::from_micros(since))

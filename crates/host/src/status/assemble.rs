@@ -12,6 +12,7 @@ use super::{
     ComponentStatus, Condition, Count, HostStatus, OwnStatus, ProviderStatus, SiteStatus, SlotStatus, Status,
 };
 use crate::host::Shared;
+use crate::observe::Told;
 use crate::stores::backend_in_words;
 
 /// A host unseen for this long is told to be silent.
@@ -37,11 +38,14 @@ pub(crate) fn assemble(shared: &Shared) -> Status {
             .insert(id.host.clone(), host(entry, *id == shared.id, now));
     }
     let states: Vec<(&HostId, &HostState)> = live(&view.hosts).collect();
-    let components = snapshot
-        .components
-        .iter()
-        .map(|(name, object)| (name.clone(), component(name, object, &states)))
-        .collect();
+    let told = shared.observed.components(&view, &snapshot, now);
+    let components = told.into_iter().map(|(name, told)| {
+        let object = snapshot.components.get(&name);
+        let counted = object.map(|object| component(&name, object, &states)).unwrap_or_default();
+        let Told { result, conditions, waits, identity } = told;
+        (name, ComponentStatus { identity, result, conditions, waits, ..counted })
+    });
+    let components = components.collect();
     let mut status = Status {
         lattice: shared.lattice.clone(),
         seen_by: shared.id.to_string(),
@@ -103,16 +107,7 @@ fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
         Some(state) if state.draining => "draining",
         _ => "live",
     };
-    let slot = |(name, report): (&String, &dunlin_agent::SlotReport)| {
-        let update = report.update.as_ref();
-        let reason = report.reason.clone().or_else(|| update.and_then(|update| update.reason.clone()));
-        let status = SlotStatus {
-            state: slot_state(report.state).into(),
-            reason: reason.unwrap_or_default(),
-            identity: report.identity.clone(),
-        };
-        (name.clone(), status)
-    };
+    let slot = |(name, report): (&String, &dunlin_agent::SlotReport)| (name.clone(), slot_status(report));
     HostStatus {
         state: word.into(),
         unseen_milliseconds: u64::try_from(unseen.as_millis()).unwrap_or(u64::MAX),
@@ -120,6 +115,16 @@ fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
         revision: state.and_then(|state| state.revision.clone()).unwrap_or_default(),
         providers: state.map(|state| state.providers.iter().cloned().collect()).unwrap_or_default(),
         slots: state.map(|state| state.slots.iter().map(slot).collect()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn slot_status(report: &dunlin_agent::SlotReport) -> SlotStatus {
+    let update = report.update.as_ref();
+    let reason = report.reason.clone().or_else(|| update.and_then(|update| update.reason.clone()));
+    SlotStatus {
+        state: slot_state(report.state).into(),
+        reason: reason.unwrap_or_default(),
+        identity: report.identity.clone(),
     }
 }
 
@@ -160,17 +165,21 @@ fn component(
             sites.entry(site.clone()).or_insert(Count { wanted: 0, ready });
         }
     }
-    let target = |target: &LinkTarget| match target {
-        LinkTarget::Provider(provider) => format!("provider/{provider}"),
-        LinkTarget::Component(component) => format!("component/{component}"),
-        LinkTarget::Egress(egress) => egress.hosts.join(" "),
-    };
     let links = object.spec.links.iter().map(|(name, link)| (name.clone(), target(&link.target))).collect();
     let routes = object.spec.http.iter().flat_map(|http| {
         let hostnames = if http.hostnames.is_empty() { vec![String::new()] } else { http.hostnames.clone() };
         hostnames.into_iter().map(|hostname| format!("{hostname}{}", http.path))
     });
-    ComponentStatus { sites, routes: routes.collect(), links }
+    ComponentStatus { sites, routes: routes.collect(), links, ..ComponentStatus::default() }
+}
+
+/// What a link leads to, as commands name objects.
+pub(super) fn target(target: &LinkTarget) -> String {
+    match target {
+        LinkTarget::Provider(provider) => format!("provider/{provider}"),
+        LinkTarget::Component(component) => format!("component/{component}"),
+        LinkTarget::Egress(egress) => egress.hosts.join(" "),
+    }
 }
 
 fn providers(

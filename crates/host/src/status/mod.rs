@@ -3,12 +3,17 @@
 //! Status decides nothing; it is what this host sees.
 
 mod assemble;
+mod conditions;
+mod why;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assemble::{assemble, set_gauges};
+pub(crate) use self::conditions::{Accepted, Ages, Facts, Picture, judge};
+pub use self::conditions::{ComponentCondition, Kstatus, Truth, Wait, short_revision};
+pub(crate) use self::why::why;
 
 /// The lattice as one host sees it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -96,6 +101,18 @@ pub struct ComponentStatus {
     pub routes: Vec<String>,
     /// What its links lead to: link name to target.
     pub links: BTreeMap<String, String>,
+    /// The identity that is asked for, as the answering host resolves it.
+    #[serde(default)]
+    pub identity: String,
+    /// What kstatus makes of its conditions.
+    #[serde(default)]
+    pub result: Kstatus,
+    /// Its conditions.
+    #[serde(default)]
+    pub conditions: Vec<ComponentCondition>,
+    /// What it waits for.
+    #[serde(default)]
+    pub waits: Vec<Wait>,
 }
 
 /// Slots of one component in one site.

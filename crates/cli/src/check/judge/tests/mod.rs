@@ -73,6 +73,7 @@ fn answering(id: HostId) -> HostFacts {
         sites: [("gcp".to_owned(), both), ("aws".to_owned(), Count { wanted: 1, ready: 1 })].into(),
         routes: vec!["/".into()],
         links: [("store".to_owned(), "provider/redis".to_owned())].into(),
+        ..ComponentStatus::default()
     };
     status.components.insert("todo".into(), todo);
     let open_at = vec!["gcp/gcp-1".into(), "gcp/gcp-2".into()];

@@ -1,0 +1,184 @@
+//! `dunlin rollout`, and the live steps of `dunlin move --watch`: what happens on all hosts, until everything is as Git
+//! says.
+
+mod look;
+mod show;
+mod steps;
+mod verdict;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dunlin_manifest::{format_duration, is_dns_label};
+use tokio::time::Instant;
+
+use self::look::{Hosts, Look};
+use self::show::Show;
+use self::verdict::{Summary, Verdict, judge};
+use crate::discovery::{self, Running};
+use crate::printer::{Output, WrongInput};
+
+/// What to wait for.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  dunlin rollout todo\n  dunlin rollout todo --timeout 30s && ./check.sh\n  \
+    dunlin rollout --revision 3f2a91c\n\n\
+    Exit codes: 0 everything is as Git says, 1 it does not get further or the time is over, 2 wrong input"
+)]
+pub(crate) struct Options {
+    /// The components; without any, those that the revision changes.
+    components: Vec<String>,
+    /// The revision; the first digits of a commit are enough. Without it the one that the directory is now, else the
+    /// one that hosts follow.
+    #[arg(long)]
+    revision: Option<String>,
+    /// How long to wait.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    timeout: Duration,
+    /// Text for people, or one JSON object a line: each event, what is waited for, and the outcome at the end.
+    #[arg(long, short, default_value = "text")]
+    output: Output,
+    /// The `dunlin dev` to ask, where several run.
+    #[arg(long)]
+    process: Option<u32>,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    dunlin_manifest::parse_duration(text).ok_or_else(|| "expected a duration, such as 30s or 5m".to_owned())
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything is as the revision says, on every host that can be asked.
+    Settled,
+    /// It does not get further without a person, and why.
+    Stalled(String),
+    /// The time was over; this was waited for.
+    TimedOut(Vec<String>),
+}
+
+impl Outcome {
+    /// 0 if everything is as it should be.
+    pub(crate) fn code(&self) -> ExitCode {
+        if *self == Self::Settled { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// How often hosts are asked.
+const LOOK: Duration = Duration::from_millis(150);
+
+/// Shows the steps until everything is as Git says.
+///
+/// # Errors
+/// Wrong input, or no `dunlin dev` runs.
+pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    let name = |name: &String| {
+        let name = name.strip_prefix("component/").unwrap_or(name).to_owned();
+        let wrong = || WrongInput(format!("{name:?} names no component: use a-z, 0-9 and - (a DNS label)"));
+        if is_dns_label(&name) { Ok(name) } else { Err(wrong()) }
+    };
+    let components = options.components.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+    let running = discovery::find(options.process)?;
+    let revision = match &options.revision {
+        Some(revision) => revision.clone(),
+        None => current(&running).await?,
+    };
+    let outcome = match options.output {
+        Output::Text => watch(options.process, &revision, &components, options.timeout).await?,
+        Output::Json => {
+            let show = Show::new(Output::Json);
+            follow(options.process, &revision, &components, options.timeout, show).await?
+        }
+    };
+    Ok(outcome.code())
+}
+
+/// Shows the steps of `revision` until the components (without any: those that it changes) are as it says on every host
+/// that can be asked, at most for `limit`.
+///
+/// # Errors
+/// No `dunlin dev` runs, or it ended meanwhile.
+pub(crate) async fn watch(
+    process: Option<u32>,
+    revision: &str,
+    components: &[String],
+    limit: Duration,
+) -> Result<Outcome> {
+    follow(process, revision, components, limit, Show::new(Output::Text)).await
+}
+
+/// The revision that is to be waited for when none is named: what the directory says now, which hosts may not have seen
+/// yet; of another source, what they follow.
+async fn current(running: &Running) -> Result<String> {
+    let mut hosts = Hosts::default();
+    let looks = hosts.look(running).await;
+    let followed = looks.iter().find(|look| !look.status.revision.is_empty());
+    let followed = followed.map(|look| look.status.revision.clone());
+    match followed {
+        Some(revision) if revision.starts_with("dir-") => {
+            let directory = running.directory.clone();
+            let reading = tokio::task::spawn_blocking(move || dunlin_source::directory_revision(&directory));
+            // A directory that cannot be read is what the hosts say of it.
+            Ok(reading.await?.unwrap_or(revision))
+        }
+        Some(revision) => Ok(revision),
+        None => {
+            anyhow::bail!(
+                "no host of `dunlin dev` (process {}) follows a revision; see `dunlin status`",
+                running.process
+            )
+        }
+    }
+}
+
+async fn follow(
+    process: Option<u32>,
+    revision: &str,
+    components: &[String],
+    limit: Duration,
+    mut show: Show,
+) -> Result<Outcome> {
+    let begun = Instant::now();
+    let mut hosts = Hosts::default();
+    loop {
+        // Hosts may come back at another port.
+        let running = discovery::find(process).context("`dunlin dev` ended while it was waited for")?;
+        let looks = hosts.look(&running).await;
+        show.steps(&looks, revision, components);
+        let verdict = judge(&looks, revision, components, begun.elapsed());
+        match verdict {
+            Verdict::Settled => {
+                let looks = last_look(&mut hosts, &running, looks, revision).await;
+                show.steps(&looks, revision, components);
+                show.settled(&Summary::of(&looks, revision, components));
+                return Ok(Outcome::Settled);
+            }
+            Verdict::Stalled(why) => {
+                show.ended("stalled", revision, &why);
+                return Ok(Outcome::Stalled(why));
+            }
+            Verdict::Waits(waits) if begun.elapsed() >= limit => {
+                let words: Vec<_> = waits.iter().map(ToString::to_string).collect();
+                let why = format!("not within {}: {}", format_duration(limit), words.join("; "));
+                show.ended("timed-out", revision, &why);
+                return Ok(Outcome::TimedOut(words));
+            }
+            Verdict::Waits(waits) => show.waits(&waits, begun.elapsed()),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Hosts note that a revision is settled, and the last events of it, a moment after it is.
+async fn last_look(hosts: &mut Hosts, running: &Running, mut looks: Vec<Look>, revision: &str) -> Vec<Look> {
+    for _ in 0..6 {
+        if verdict::all_noted(&looks, revision) {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+        looks = hosts.look(running).await;
+    }
+    looks
+}

@@ -1,0 +1,164 @@
+//! What one sees of a change: its steps, what it waits for, and what is remembered of it.
+
+use serde_json::Value;
+
+use crate::http::get;
+use crate::world::{World, ready_in};
+
+const SITES: &str = "    gcp:\n      replicas: 2\n    aws:\n      replicas: 1\n";
+
+fn moved(gcp: u32, aws: u32) -> String {
+    format!("    gcp:\n      replicas: {gcp}\n    aws:\n      replicas: {aws}\n")
+}
+
+/// What a command prints, and whether it succeeded.
+fn run(world: &World, arguments: &[&str]) -> (bool, String) {
+    let output = world.dunlin(arguments);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+fn revisions(world: &World, host: &str) -> Vec<Value> {
+    let answer = get(&format!("{}/v1/history", world.admin(host))).unwrap().json();
+    answer["revisions"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_move_shows_its_steps_is_remembered_and_can_be_traced() {
+    let world = World::todo(&[]);
+    let (settled, text) = run(&world, &["rollout", "todo", "--timeout", "30s"]);
+    assert!(settled && text.contains("todo: new (aws 1, gcp 2)") && text.contains("started in"), "{text}");
+
+    world.edit("todo.yaml", |text| text.replace(SITES, &moved(0, 2)));
+    let (settled, text) = run(&world, &["rollout", "todo", "--timeout", "30s"]);
+    let expected = [
+        "revision dir-",
+        "todo: move from gcp to aws (aws 1 → 2, gcp 2 → 0)",
+        "compiled",
+        ", ready",
+        "✓ gcp-1 asked to leave: aws-",
+        "✓ gcp-2 asked to leave: aws-",
+        " stay; stopped",
+        "moved in ",
+        ", 0 failed of ",
+    ];
+    for words in expected {
+        assert!(settled && text.contains(words), "{words} is missing in:\n{text}");
+    }
+    let (settled, again) = run(&world, &["rollout", "todo", "--output", "json"]);
+    let last: Value = serde_json::from_str(again.lines().last().unwrap()).unwrap();
+    assert!(settled && last["outcome"] == "settled" && last["took"].as_u64().unwrap() > 0, "{again}");
+    let is_leaving =
+        |line: &str| serde_json::from_str::<Value>(line).is_ok_and(|event| event["event"] == "leaving");
+    assert_eq!(again.lines().filter(|line| is_leaving(line)).count(), 2, "{again}");
+
+    let text = world.text(&["history", "todo"]);
+    assert!(text.contains("todo: move from gcp to aws") && text.contains("settled"), "{text}");
+    let history: Value = serde_json::from_str(&world.text(&["history", "--output", "json"])).unwrap();
+    assert_eq!(history.as_array().unwrap().len(), 2, "{history:#}");
+    assert_eq!(history[0]["hosts"].as_array().unwrap().len(), 4, "{history:#}");
+    assert_eq!(
+        (&history[0]["outcome"], &history[0]["changes"][0]["kind"]),
+        (&"settled".into(), &"moved".into())
+    );
+
+    let text = world.text(&["trace", "component/todo"]);
+    for words in [
+        "as asked",
+        "todo.yaml:6",
+        "store → provider/redis",
+        "at gcp/gcp-1",
+        "aws asks for 2",
+        "wanted: number 1 in rank",
+    ] {
+        assert!(text.contains(words), "{words} is missing in:\n{text}");
+    }
+    assert!(text.contains("ready since") && text.contains("asked to leave: aws-"), "{text}");
+    let status = world.status().unwrap();
+    assert_eq!(status["components"]["todo"]["result"], "Current", "{status:#}");
+
+    // What a host remembers is on disk.
+    let before = revisions(&world, "gcp-2");
+    world.text(&["kill", "gcp/gcp-2"]);
+    world.text(&["revive", "gcp/gcp-2"]);
+    let after = revisions(&world, "gcp-2");
+    assert_eq!(after, before, "a restart keeps the history");
+    let events = get(&format!("{}/v1/events?component=todo", world.admin("gcp-2"))).unwrap().body;
+    assert!(events.contains("\"event\":\"leaving\""), "{events}");
+}
+
+#[test]
+fn a_move_that_gets_no_further_says_what_it_waits_for_while_the_old_serves() {
+    let world = World::todo(&[]);
+    let original = std::fs::read_to_string(world.manifests.join("todo.yaml")).unwrap();
+    let site = world.site("gcp");
+    let cases: [(&str, &dyn Fn(String) -> String, &[&str]); 3] = [
+        (
+            "failing readiness",
+            &|text| text.replace("path: /\n\n  # The most", "path: /api/99\n\n  # The most"),
+            &["aws-2 starts: readiness path /api/99 answers 404, not 2xx since"],
+        ),
+        (
+            "missing secret",
+            &|text| {
+                format!(
+                    "{text}\n  config:\n    KEY: {{ valueFrom: {{ secretKeyRef: {{ name: api, key: key }} }} }}\n"
+                )
+            },
+            &["✗ aws-2 failed: config KEY needs a secret", "aws-2 failed: config KEY needs a secret"],
+        ),
+        (
+            "no capacity",
+            &|text| text.replace("replicas: 2\n", "replicas: 2\n      hostLabels: { disk: ssd }\n"),
+            &["aws has too few hosts: 0 of 2 in aws: two live hosts, two without disk=ssd since"],
+        ),
+    ];
+    for (name, change, expected) in cases {
+        world.edit("todo.yaml", |text| change(text.replace(SITES, &moved(0, 2))));
+        let (settled, text) = run(&world, &["rollout", "todo", "--timeout", "6s"]);
+        assert!(!settled, "{name}: {text}");
+        for words in ["timed out: not within 6s", "of 2 (ready elsewhere:"].iter().chain(expected) {
+            assert!(text.contains(words), "{name}: {words} is missing in:\n{text}");
+        }
+        assert_eq!(get(&format!("{site}/api")).unwrap().status, 200, "{name}: the old serves");
+        let status = world.status().unwrap();
+        let todo = &status["components"]["todo"];
+        assert_eq!(
+            (&todo["result"], ready_in(&status, "todo", "gcp")),
+            (&"InProgress".into(), 2),
+            "{name}: {todo:#}"
+        );
+        let text = world.text(&["status"]);
+        assert!(text.contains("WAITING") && text.contains("waits for"), "{name}:\n{text}");
+        world.edit("todo.yaml", |_| original.clone());
+        let (settled, text) = run(&world, &["rollout", "--timeout", "30s"]);
+        assert!(settled, "{name}, taken back: {text}");
+    }
+    world.edit("todo.yaml", |text| text.replace("    aws:\n", "    awz:\n"));
+    let (settled, text) = run(&world, &["rollout", "todo", "--timeout", "20s"]);
+    assert!(!settled && text.contains("stalled: todo: ") && text.contains("did you mean \"aws\""), "{text}");
+    let (_, text) = run(&world, &["history"]);
+    assert!(text.contains("held") && text.contains("superseded"), "{text}");
+}
+
+#[test]
+fn wrong_input_is_said_with_the_way_out() {
+    let world = World::todo(&["--sites", "gcp"]);
+    for (arguments, code, words) in [
+        (vec!["trace", "provider/redis"], 2, "component/todo"),
+        (vec!["trace", "nothing"], 1, "dunlin status"),
+        (vec!["rollout", "To do"], 2, "names no component"),
+        (
+            vec!["rollout", "todo", "--revision", "dir-000000000000", "--timeout", "1s"],
+            1,
+            "still follows dir-",
+        ),
+    ] {
+        let output = world.dunlin(&arguments);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(words), "{arguments:?}: {words} is missing in:\n{text}");
+    }
+}
