@@ -95,7 +95,11 @@ pub(crate) fn plan(directory: &Path, component: &str, changes: &[(String, u32)])
     let file = &object.origin.file;
     let before = files.iter().find(|candidate| candidate.path == *file).map(|found| found.text.clone());
     let before = before.with_context(|| format!("{file} is gone"))?;
-    let after = dunlin_manifest::set_replicas(&before, component, changes)
+    let counts: Vec<_> = changes
+        .iter()
+        .map(|(site, count)| (site.clone(), dunlin_manifest::Replicas::Count(*count)))
+        .collect();
+    let after = dunlin_manifest::set_replicas(&before, component, &counts)
         .map_err(|error| WrongInput(error.to_string()))?;
     // The file is named as the directory was, so that it is found from where this process is.
     Ok(Edit { path: PathBuf::from(file), before, after })
