@@ -1,4 +1,4 @@
-//! The admin port: health, metrics, status, logs, calls. It only reads; nothing here changes what runs.
+//! The admin port: health, metrics, status, manifests, logs, calls. It only reads; nothing here changes what runs.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -37,15 +37,13 @@ pub(crate) async fn serve(
             Ok(metrics) => typed(StatusCode::OK, "text/plain; version=0.0.4", metrics.into()),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
-        "/v1/status" => match serde_json::to_vec(&shared.status()) {
-            Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
-            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-        },
+        "/v1/status" => json(&shared.status()),
+        "/v1/manifests" => json(&shared.manifests()),
         "/v1/logs" => logs(&shared, &parameters(&request)),
         "/v1/calls" => calls(&shared, &parameters(&request)).await,
         _ => text(
             StatusCode::NOT_FOUND,
-            "there is /healthz, /readyz, /metrics, /v1/status, /v1/logs and /v1/calls (?component=NAME, ?follow=true)\n"
+            "there is /healthz, /readyz, /metrics, /v1/status, /v1/manifests, /v1/logs and /v1/calls (?component=NAME, ?follow=true)\n"
                 .into(),
         ),
     }
@@ -103,6 +101,13 @@ fn line(entry: &Entry) -> Vec<u8> {
     let mut line = serde_json::to_vec(entry).unwrap_or_default();
     line.push(b'\n');
     line
+}
+
+fn json(value: &impl serde::Serialize) -> Response<ResponseBody> {
+    match serde_json::to_vec(value) {
+        Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
 }
 
 fn text(status: StatusCode, text: String) -> Response<ResponseBody> {

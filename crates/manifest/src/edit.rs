@@ -15,7 +15,7 @@ use crate::tree::{self, Node, Value};
 use crate::types::{Kind, ObjectReference, Replicas};
 use splice::Splicer;
 
-pub use place::line_of;
+pub use place::{line_of, object_in, objects_in};
 pub use restore::restore;
 
 /// Why a file was not edited.

@@ -27,7 +27,7 @@ mod units;
 mod walk;
 
 pub use difference::{Difference, differences};
-pub use edit::{EditError, line_of, restore, set_image, set_replicas};
+pub use edit::{EditError, line_of, object_in, objects_in, restore, set_image, set_replicas};
 pub use formats::ImageReference;
 pub use identity::identity;
 pub use mistake::Mistake;

@@ -1,7 +1,7 @@
 //! Objects that get back what they said, in every style that people write.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use dunlin_manifest::{EditError, Kind, ObjectReference, line_of, restore, set_image};
+use dunlin_manifest::{EditError, Kind, ObjectReference, line_of, object_in, objects_in, restore, set_image};
 use expect_test::{Expect, expect};
 
 const HEAD: &str = "# an application\napiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: todo }\nspec:\n";
@@ -189,4 +189,7 @@ fn lines_of_fields() {
         assert_eq!(line_of(&text, &todo(), path), Some(line), "{path:?}");
     }
     assert_eq!(line_of(TAIL, &todo(), &[]), None);
+    assert_eq!(object_in(&text, &todo()).unwrap()["spec"]["sites"]["gcp"]["replicas"], 2);
+    let names: Vec<_> = objects_in(&text).iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["WasmComponent/todo", "WasmProvider/redis"]);
 }
