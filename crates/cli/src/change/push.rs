@@ -51,20 +51,19 @@ pub(crate) fn push(git: &Git, branch: &str, upstream: &Upstream, revision: &str)
         Answer::Behind(_) => {
             let onto = fetch(git, upstream)?;
             let rebased = rebase(git, revision, &onto, &to)?;
+            repository::may_go_to(git, revision, &rebased).map_err(|error| {
+                error.context(format!(
+                    "{to} moved on, and so have files here that are not committed; commit or stash them"
+                ))
+            })?;
             match send(git, upstream, &rebased)? {
-                Answer::Arrived => {}
+                Answer::Arrived => repository::go_to(git, branch, revision, &rebased)?,
                 Answer::Behind(words) => {
                     return Err(anyhow!(words).context(format!(
                         "{to} moved on again while this was rebased; run the command again"
                     )));
                 }
                 other => return Err(other.into_error(&to)),
-            }
-            // It arrived, so it stands, whatever is in the way here.
-            if let Err(error) = repository::go_to(git, branch, revision, &rebased) {
-                tracing::warn!(
-                    "it was pushed, but this branch could not follow; `git pull --rebase` does it: {error:#}"
-                );
             }
             Ok(pushed(rebased, Some(onto)))
         }

@@ -121,6 +121,15 @@ pub(crate) fn go_to(git: &Git, branch: &str, from: &str, to: &str) -> Result<()>
     Ok(())
 }
 
+/// Whether [`go_to`] would go well.
+///
+/// # Errors
+/// A file that differs has changes of its own, in git's words.
+pub(crate) fn may_go_to(git: &Git, from: &str, to: &str) -> Result<()> {
+    git.attempt(["update-index", "-q", "--refresh"])?;
+    git.run(["read-tree", "-n", "-m", "-u", from, to]).map(drop)
+}
+
 /// A second working tree, away from the user's; gone when dropped.
 #[derive(Debug)]
 pub(crate) struct Aside {

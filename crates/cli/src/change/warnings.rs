@@ -39,7 +39,7 @@ pub(crate) fn warnings(
             ),
         );
     }
-    let grows = |site: &&&str| replicas(old, site) != replicas(Some(new), site);
+    let grows = |site: &&&str| count(old, site) < count(Some(new), site);
     for site in is.iter().filter(grows) {
         for (link, target) in &new.links {
             if let Some(message) = crossing(name, link, &target.target, site, after, seen) {
@@ -85,8 +85,12 @@ fn sites(spec: &WasmComponent) -> BTreeSet<&str> {
     some.map(|(site, _)| site.as_str()).collect()
 }
 
-fn replicas(spec: Option<&WasmComponent>, site: &str) -> Option<Replicas> {
-    spec?.sites.get(site).map(|placement| placement.replicas)
+fn count(spec: Option<&WasmComponent>, site: &str) -> u32 {
+    match spec.and_then(|spec| spec.sites.get(site)).map(|placement| placement.replicas) {
+        None => 0,
+        Some(Replicas::Count(count)) => count,
+        Some(Replicas::All) => u32::MAX,
+    }
 }
 
 /// What it means that a link leads out of `site`; nothing if it does not.
