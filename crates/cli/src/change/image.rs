@@ -52,6 +52,19 @@ fn hint(error: &oci_client::errors::OciDistributionError, registry: &str, logged
             format!(": it wants to know who asks; `docker login {registry}`")
         }
         Error::ImageManifestNotFoundError(_) => ": it has no such repository or tag".to_owned(),
+        Error::RegistryError { envelope, .. } => {
+            use oci_client::errors::OciErrorCode as Code;
+            let says = |codes: &[Code]| envelope.errors.iter().any(|error| codes.contains(&error.code));
+            if says(&[Code::ManifestUnknown, Code::NameUnknown, Code::NotFound]) {
+                ": it has no such repository or tag".to_owned()
+            } else if says(&[Code::Unauthorized, Code::Denied]) {
+                format!(": it does not let these credentials read it; `docker login {registry}`")
+            } else if says(&[Code::Toomanyrequests]) {
+                ": it was asked too often; wait a while".to_owned()
+            } else {
+                String::new()
+            }
+        }
         Error::RequestError(error) if error.is_connect() => ": it cannot be reached".to_owned(),
         _ => String::new(),
     }

@@ -14,7 +14,24 @@ fn with(more: &[&'static str]) -> Vec<&'static str> {
 fn plain_it_shows_the_plan_and_writes_nothing() {
     let bench = Bench::new();
     let before = bench.state();
-    expect![[r#""#]].assert_eq(&bench.text(&MOVE));
+    expect![[r#"
+        component/todo  spec.sites.aws.replicas  1 -> 2  (app/todo.yaml:13, 1d99531)
+        component/todo  spec.sites.gcp.replicas  2 -> 0  (app/todo.yaml:11, 1d99531)
+        component/todo no lattice runs here to name hosts
+          starts    1 in aws
+          stays     1 in aws
+          may stop  2 in gcp, each once 2 others have promised to stay
+        warning redis stays in gcp: every call of the link "store" crosses sites
+        app/todo.yaml
+              gcp:
+        -       replicas: 2 # home
+        +       replicas: 0 # home
+              aws:
+        -       replicas: 1
+        +       replicas: 2
+            links:
+        nothing is written yet: --write edits the files, --commit commits them, --push pushes, --pr asks for it to be merged
+    "#]].assert_eq(&bench.text(&MOVE));
     assert_eq!(bench.state(), before);
 }
 
@@ -48,6 +65,7 @@ fn commit_commits_the_file_and_nothing_that_is_staged_beside_it() {
         gcp: 2 -> 0
         aws: 1 -> 2
 
+
         app/todo.yaml"#]]
     .assert_eq(&bench.git(&["log", "-1", "--format=%B", "--name-only"]));
     assert_eq!(bench.git(&["status", "--porcelain"]), "M  README\n M app/redis.yaml");
@@ -71,7 +89,71 @@ fn json(bench: &Bench, arguments: &[&str]) -> String {
 fn json_has_the_plan() {
     let bench = Bench::new();
     let value: serde_json::Value = serde_json::from_str(&json(&bench, &with(&["--output", "json"]))).unwrap();
-    expect![[r#""#]].assert_eq(&format!("{value:#}"));
+    expect![[r#"
+        {
+          "plan": {
+            "files": [
+              {
+                "file": "app/todo.yaml",
+                "lines": [
+                  "      gcp:",
+                  "-       replicas: 2 # home",
+                  "+       replicas: 0 # home",
+                  "      aws:",
+                  "-       replicas: 1",
+                  "+       replicas: 2",
+                  "    links:"
+                ]
+              }
+            ],
+            "slots": {
+              "todo": {
+                "mayStop": [
+                  "2 in gcp"
+                ],
+                "promises": 2,
+                "short": [],
+                "starts": [
+                  "1 in aws"
+                ],
+                "stays": [
+                  "1 in aws"
+                ]
+              }
+            },
+            "values": [
+              {
+                "after": 2,
+                "before": 1,
+                "field": "spec.sites.aws.replicas",
+                "object": "component/todo",
+                "source": {
+                  "commit": "1d99531ea334ca43efc8518c3571aa5495033289",
+                  "file": "app/todo.yaml",
+                  "line": 13
+                }
+              },
+              {
+                "after": 0,
+                "before": 2,
+                "field": "spec.sites.gcp.replicas",
+                "object": "component/todo",
+                "source": {
+                  "commit": "1d99531ea334ca43efc8518c3571aa5495033289",
+                  "file": "app/todo.yaml",
+                  "line": 11
+                }
+              }
+            ],
+            "warnings": [
+              {
+                "message": "redis stays in gcp: every call of the link \"store\" crosses sites",
+                "reason": "CrossesSites"
+              }
+            ]
+          }
+        }"#]]
+    .assert_eq(&format!("{value:#}"));
 }
 
 #[test]

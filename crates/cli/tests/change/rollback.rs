@@ -21,7 +21,23 @@ fn the_last_change_of_an_object_goes_and_what_came_since_stays() {
     });
     commit(&bench, "README", |_| "else\n".into());
     let text = bench.text(&["rollback", "todo", "--directory", "app"]);
-    expect![[r#""#]].assert_eq(&text);
+    expect![[r#"
+        component/todo  spec.sites.aws.replicas  2 -> 1  (app/todo.yaml:13, a0ae9a2)
+        component/todo  spec.sites.gcp.replicas  0 -> 2  (app/todo.yaml:11, a0ae9a2)
+        component/todo no lattice runs here to name hosts
+          starts    2 in gcp
+          stays     1 in aws
+          may stop  1 in aws, each once 3 others have promised to stay
+        app/todo.yaml
+              gcp:
+        -       replicas: 0 # home
+        +       replicas: 2 # home
+              aws:
+        -       replicas: 2
+        +       replicas: 1
+            links:
+        nothing is written yet: --write edits the files, --commit commits them, --push pushes, --pr asks for it to be merged
+    "#]].assert_eq(&text);
     let text = bench.text(&["rollback", "todo", "--directory", "app", "--commit"]);
     assert!(text.contains(&format!("todo: undo {moved}")), "{text}");
     let expected = TODO.replace("shop:1", "shop:2").replace("# The application.", "# Ours.");
