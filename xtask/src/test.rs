@@ -98,7 +98,8 @@ fn rust(tally: &mut Tally) -> Result<()> {
     test.args(["test", "--workspace", "--locked", "--no-fail-fast"])
         .env("DUNLIN_GUESTS", guests::folder())
         .env("DUNLIN_NATS_SERVER", tools::nats_server()?)
-        .env("DUNLIN_REDIS_SERVER", tools::redis_server()?);
+        .env("DUNLIN_REDIS_SERVER", tools::redis_server()?)
+        .env("DUNLIN_REGISTRY_SERVER", tools::registry_server()?);
     counted(tally, &mut test)
 }
 

@@ -70,6 +70,32 @@ pub(crate) fn redis_server() -> Result<PathBuf> {
     on_path("redis-server").context("redis-server was installed, but is not on the path")
 }
 
+/// The registry of images that tests start: the one that `DUNLIN_REGISTRY_SERVER` names, the path's, or one that is
+/// installed here, from the distribution's package, else from its Go module.
+pub(crate) fn registry_server() -> Result<PathBuf> {
+    const MODULE: &str = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2";
+    if let Some(named) = std::env::var_os("DUNLIN_REGISTRY_SERVER") {
+        return Ok(named.into());
+    }
+    let folder = target().join("tools/bin");
+    let installed = folder.join("registry");
+    let known = || on_path("docker-registry").or_else(|| installed.is_file().then(|| installed.clone()));
+    if let Some(found) = known() {
+        return Ok(found);
+    }
+    if debian("docker-registry", "docker-registry").is_ok()
+        && let Some(found) = known()
+    {
+        return Ok(found);
+    }
+    if !is_there("go") {
+        bail!("a registry is missing: install docker-registry (Debian's package) or Go, which builds one");
+    }
+    say("installing a registry with go");
+    run(Command::new("go").args(["install", MODULE]).env("GOBIN", &folder).current_dir(root()))?;
+    Ok(installed)
+}
+
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())

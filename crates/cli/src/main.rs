@@ -3,13 +3,14 @@
 mod addresses;
 mod ask;
 mod calls;
+mod change;
 mod check;
 mod client;
+mod completion;
 mod control;
 mod credentials;
 mod dev;
 mod discovery;
-mod edit;
 mod history;
 mod host;
 mod logs;
@@ -23,7 +24,7 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Runs one WebAssembly application across clusters in several clouds.
 #[derive(Parser)]
@@ -31,7 +32,8 @@ use clap::{Parser, Subcommand};
 #[command(
     after_help = "Examples:\n  dunlin dev                         two sites on this machine, with a todo application\n  \
     dunlin dev ./manifests             your own application\n  dunlin status --watch              what runs where, and why\n  \
-    dunlin move todo gcp=0 aws=2       edit the manifest that says where todo runs\n  dunlin rollout todo                wait until it does\n\n\
+    dunlin move todo gcp=0 aws=2       what it would mean to move todo; --commit does it\n  \
+    dunlin rollout todo                wait until what runs is what Git says\n\n\
     Exit codes: 0 well, 1 failed, 2 wrong input"
 )]
 struct Arguments {
@@ -63,8 +65,16 @@ enum Command {
     Check(check::Options),
     /// What the `nats` command needs to look at the bus.
     Nats(nats::Options),
-    /// Edits the manifest that says where a component runs.
-    Move(edit::Options),
+    /// Moves a component to other sites: shows what it means, edits its manifest, commits it.
+    Move(change::moving::Options),
+    /// Shows what the repository's head would change in what runs here.
+    Diff(change::diff::Options),
+    /// Gives objects the fields that they had before their last change, as a commit.
+    Rollback(change::rollback::Options),
+    /// Writes digests behind the tags of images.
+    Pin(change::pin::Options),
+    /// Takes an image with its digest from one directory of manifests to another.
+    Promote(change::promote::Options),
     /// Stops a site or a host of `dunlin dev` at once, as a power cut would.
     Kill(control::Options),
     /// Starts a site or a host of `dunlin dev` again.
@@ -77,6 +87,8 @@ enum Command {
     Validate(validate::Options),
     /// Prints the JSON Schema of the manifests, for editors.
     Schema,
+    /// Prints what a shell needs to complete commands and options.
+    Completion(completion::Options),
     /// Becomes another program that ends with the one that started this.
     #[command(hide = true)]
     WithParent(parent::Options),
@@ -105,13 +117,18 @@ fn main() -> ExitCode {
             Command::Credentials(options) => credentials::run(&options),
             Command::Check(options) => check::run(options).await,
             Command::Nats(options) => nats::run(&options),
-            Command::Move(options) => edit::run(&options),
+            Command::Move(options) => change::moving::run(options).await,
+            Command::Diff(options) => change::diff::run(options).await,
+            Command::Rollback(options) => change::rollback::run(options).await,
+            Command::Pin(options) => change::pin::run(options).await,
+            Command::Promote(options) => change::promote::run(options).await,
             Command::Kill(options) => control::kill(&options).await,
             Command::Revive(options) => control::revive(&options).await,
             Command::Freeze(options) => control::freeze(&options).await,
             Command::Thaw(options) => control::thaw(&options).await,
             Command::Validate(options) => validate::run(&options),
             Command::WithParent(options) => parent::become_program(&options),
+            Command::Completion(options) => completion::run(&options, Arguments::command()),
             Command::Schema => printer::json(&dunlin_manifest::json_schema()),
         }
     });

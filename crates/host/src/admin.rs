@@ -1,4 +1,4 @@
-//! The admin port: health, metrics, status, logs, calls. It only reads; nothing here changes what runs.
+//! The admin port: health, metrics, status, manifests, logs, calls. It only reads; nothing here changes what runs.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -46,12 +46,13 @@ pub(crate) async fn serve(
         }),
         "/v1/events" => events(&shared, &parameters(&request)),
         "/v1/why" => why(&shared, &parameters(&request)),
+        "/v1/manifests" => json(&shared.manifests()),
         "/v1/logs" => logs(&shared, &parameters(&request)),
         "/v1/calls" => calls(&shared, &parameters(&request)).await,
         _ => text(
             StatusCode::NOT_FOUND,
-            "there is /healthz, /readyz, /metrics, /v1/status, /v1/history, /v1/why (?component=NAME), /v1/logs, /v1/calls \
-             and /v1/events (?component=NAME, ?follow=true)\n"
+            "there is /healthz, /readyz, /metrics, /v1/status, /v1/manifests, /v1/history, /v1/why (?component=NAME), /v1/logs, \
+             /v1/calls and /v1/events (?component=NAME, ?follow=true)\n"
                 .into(),
         ),
     }
@@ -160,6 +161,13 @@ fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line
+}
+
+fn json(value: &impl serde::Serialize) -> Response<ResponseBody> {
+    match serde_json::to_vec(value) {
+        Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
 }
 
 fn text(status: StatusCode, text: String) -> Response<ResponseBody> {

@@ -36,7 +36,7 @@ use crate::observe::{self, Observed};
 use crate::serve::Service;
 use crate::server::{Server, ServerOptions};
 use crate::slots::{HostSlot, Launcher, NotReady};
-use crate::status::{self, Status};
+use crate::status::{self, Manifests, Status};
 use crate::stores::Stores;
 use crate::wake::Wake;
 
@@ -271,6 +271,10 @@ impl Shared {
 
     pub(crate) fn status(&self) -> Status {
         status::assemble(self)
+    }
+
+    pub(crate) fn manifests(&self) -> Manifests {
+        Manifests { revision: self.revision(), snapshot: self.snapshot.borrow().as_ref().clone() }
     }
 
     /// Metrics as text; what others count is read now.

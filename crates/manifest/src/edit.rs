@@ -1,15 +1,22 @@
-//! Changes the replicas of a component in the text of a file, and not one character of anything else:
-//! comments, order, quotes and indentation stay.
+//! Changes an object in the text of a file, and not one character of anything else: comments, order, quotes and
+//! indentation stay.
 //!
 //! The text is spliced at the positions of its tree. The result is read again and held against what was
 //! wanted before it is handed out, so a style that is not understood is an error, never a broken file.
 
+mod place;
+mod restore;
 mod splice;
+
+use serde_json::{Map, Value as Json};
 
 use crate::document::{self, Document};
 use crate::tree::{self, Node, Value};
-use crate::types::{Kind, Replicas};
+use crate::types::{Kind, ObjectReference, Replicas};
 use splice::Splicer;
+
+pub use place::{line_of, object_in, objects_in};
+pub use restore::restore;
 
 /// Why a file was not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,19 +29,19 @@ pub enum EditError {
         /// What is wrong with it.
         reason: String,
     },
-    /// No `WasmComponent` of this name is in the text.
-    #[error("no WasmComponent {component:?} here; found {}", list(found))]
+    /// No such object is in the text.
+    #[error("no {object} here; found {}", list(found))]
     NotFound {
-        /// The name that was looked for.
-        component: String,
-        /// The components that are there.
+        /// What was looked for.
+        object: ObjectReference,
+        /// The objects of this kind that are there.
         found: Vec<String>,
     },
-    /// The component is in the text more than once.
-    #[error("WasmComponent {component:?} is here twice; keep one")]
+    /// The object is in the text more than once.
+    #[error("{object} is here twice; keep one")]
     Twice {
-        /// Its name.
-        component: String,
+        /// Which.
+        object: ObjectReference,
     },
     /// What would change is written with an anchor, alias or merge key, so that other places would change too.
     #[error("line {line}: written with a YAML anchor or alias; edit it by hand")]
@@ -48,11 +55,13 @@ pub enum EditError {
         /// The number that was given.
         found: u32,
     },
-    /// The component is written in a way that cannot be edited here.
-    #[error("line {line}: cannot edit this way of writing sites; edit it by hand")]
+    /// The object is written in a way that cannot be edited here.
+    #[error("line {line}: cannot edit this way of writing {what}; edit it by hand")]
     Unsupported {
         /// The line, from 1.
         line: usize,
+        /// What would change.
+        what: &'static str,
     },
 }
 
@@ -65,36 +74,70 @@ fn list(names: &[String]) -> String {
 ///
 /// # Errors
 /// [`EditError`] says why the text is as it was.
-pub fn set_replicas(text: &str, component: &str, changes: &[(String, u32)]) -> Result<String, EditError> {
+pub fn set_replicas(
+    text: &str,
+    component: &str,
+    changes: &[(String, Replicas)],
+) -> Result<String, EditError> {
     let mut text = text.to_owned();
-    for (site, count) in changes {
-        if *count > Replicas::MAXIMUM {
-            return Err(EditError::TooMany { found: *count });
+    for (site, replicas) in changes {
+        if let Replicas::Count(found) = *replicas
+            && found > Replicas::MAXIMUM
+        {
+            return Err(EditError::TooMany { found });
         }
-        text = set_one(&text, component, site, *count)?;
+        text = set_one(&text, &this(component), site, *replicas)?;
     }
     Ok(text)
 }
 
-fn set_one(text: &str, component: &str, site: &str, count: u32) -> Result<String, EditError> {
+/// Sets `spec.image` of a component, in the quotes that it has.
+///
+/// # Errors
+/// [`EditError`] says why the text is as it was.
+pub fn set_image(text: &str, component: &str, image: &str) -> Result<String, EditError> {
+    let object = this(component);
     let documents = documents(text)?;
-    let target = find(&documents, component)?;
-    let spec = target.node.get("spec").unwrap_or(&target.node);
-    for path in [&["sites"][..], &["sites", site], &["sites", site, "replicas"]] {
-        if let Some(node) = spec.at(path).filter(|node| node.shared) {
-            return Err(EditError::Shared { line: node.start.line });
+    let target = find(&documents, &object)?;
+    let unsupported = EditError::Unsupported { line: target.node.start.line, what: "an image" };
+    let Some(node) = target.node.at(&["spec", "image"]) else { return Err(unsupported) };
+    not_shared(&target.node, &["spec", "image"])?;
+    let edited = Splicer::new(text).set_text(node, image).ok_or_else(|| unsupported.clone())?;
+    let wanted = |json: &mut Json| {
+        if let Some(found) = json.pointer_mut("/spec/image") {
+            *found = image.into();
         }
+    };
+    if says(&edited, &documents, &object, wanted) { Ok(edited) } else { Err(unsupported) }
+}
+
+fn set_one(
+    text: &str,
+    object: &ObjectReference,
+    site: &str,
+    replicas: Replicas,
+) -> Result<String, EditError> {
+    let documents = documents(text)?;
+    let target = find(&documents, object)?;
+    let spec = target.node.get("spec").unwrap_or(&target.node);
+    not_shared(&target.node, &["spec", "sites", site, "replicas"])?;
+    let unsupported = || EditError::Unsupported { line: target.node.start.line, what: "sites" };
+    let edited = Splicer::new(text).set(spec, site, replicas).ok_or_else(unsupported)?;
+    let wanted = |json: &mut Json| put_replicas(json, site, replicas);
+    if says(&edited, &documents, object, wanted) { Ok(edited) } else { Err(unsupported()) }
+}
+
+fn this(component: &str) -> ObjectReference {
+    ObjectReference { kind: Kind::WasmComponent, name: component.into() }
+}
+
+/// Nothing on the way to a value may stand for other places as well.
+fn not_shared(node: &Node, path: &[&str]) -> Result<(), EditError> {
+    let steps = (1..=path.len()).map_while(|length| node.at(&path[..length]));
+    match steps.into_iter().find(|node| node.shared) {
+        Some(node) => Err(EditError::Shared { line: node.start.line }),
+        None => Ok(()),
     }
-    let line = target.node.start.line;
-    let unsupported = || EditError::Unsupported { line };
-    if spec.shared {
-        return Err(EditError::Shared { line: spec.start.line });
-    }
-    let edited = Splicer::new(text).set(spec, site, count).ok_or_else(unsupported)?;
-    if !only_replicas_differ(text, &edited, component, site, count) {
-        return Err(unsupported());
-    }
-    Ok(edited)
 }
 
 fn documents(text: &str) -> Result<Vec<Document>, EditError> {
@@ -107,62 +150,44 @@ fn documents(text: &str) -> Result<Vec<Document>, EditError> {
     Ok(documents)
 }
 
-fn find<'a>(documents: &'a [Document], component: &str) -> Result<&'a Document, EditError> {
-    let components = || documents.iter().filter(|document| document.kind == Kind::WasmComponent);
-    let mut matching = components().filter(|document| document.name.as_deref() == Some(component));
+fn find<'a>(documents: &'a [Document], object: &ObjectReference) -> Result<&'a Document, EditError> {
+    let mut matching = documents.iter().filter(|document| document.reference().as_ref() == Some(object));
     match (matching.next(), matching.next()) {
         (Some(document), None) => Ok(document),
-        (Some(_), Some(_)) => Err(EditError::Twice { component: component.into() }),
+        (Some(_), Some(_)) => Err(EditError::Twice { object: object.clone() }),
         (None, _) => {
-            let found = components().filter_map(|document| document.name.clone()).collect();
-            Err(EditError::NotFound { component: component.into(), found })
+            let same_kind = documents.iter().filter(|document| document.kind == object.kind);
+            let found = same_kind.filter_map(|document| document.name.clone()).collect();
+            Err(EditError::NotFound { object: object.clone(), found })
         }
     }
 }
 
-/// Whether the texts mean the same but for these replicas.
-fn only_replicas_differ(before: &str, after: &str, component: &str, site: &str, count: u32) -> bool {
-    let (Ok(mut before), Ok(mut after)) = (documents(before), documents(after)) else { return false };
-    let is_target = |document: &Document| {
-        document.kind == Kind::WasmComponent && document.name.as_deref() == Some(component)
-    };
-    let mut found = false;
-    for document in after.iter_mut().filter(|document| is_target(document)) {
-        let replicas = document.node.at(&["spec", "sites", site, "replicas"]);
-        found = replicas
-            .is_some_and(|node| matches!(node.value, Value::Integer(number) if number == i64::from(count)));
-    }
-    let json = |documents: &mut Vec<Document>| -> Vec<serde_json::Value> {
-        let blank = |document: &mut Document| {
-            let mut json = document.node.to_json();
-            if is_target(document) {
-                blank_replicas(&mut json, site);
-            }
-            json
-        };
-        documents.iter_mut().map(blank).collect()
-    };
-    found && json(&mut before) == json(&mut after)
+/// Whether a text says the same as `before`, but for `object`, which has become what `wanted` makes of it.
+fn says(text: &str, before: &[Document], object: &ObjectReference, wanted: impl Fn(&mut Json)) -> bool {
+    let Ok(after) = documents(text) else { return false };
+    let expected = before.iter().map(|document| {
+        let mut json = document.node.to_json();
+        if document.reference().as_ref() == Some(object) {
+            wanted(&mut json);
+        }
+        json
+    });
+    expected.eq(after.iter().map(|document| document.node.to_json()))
 }
 
-/// Makes `spec.sites.<site>` a mapping with `replicas: 0`, whatever it was.
-fn blank_replicas(document: &mut serde_json::Value, site: &str) {
-    let Some(spec) = document.get_mut("spec").and_then(serde_json::Value::as_object_mut) else { return };
-    let empty = || serde_json::Value::Object(serde_json::Map::new());
-    let mut slot = spec.entry("sites").or_insert_with(empty);
-    for key in [Some(site), None] {
+/// Sets the replicas of a site, making mappings of what is empty on the way.
+fn put_replicas(document: &mut Json, site: &str, replicas: Replicas) {
+    let Some(spec) = document.get_mut("spec") else { return };
+    let mut slot = spec;
+    for key in ["sites", site, "replicas"] {
         if slot.is_null() {
-            *slot = empty();
+            *slot = Json::Object(Map::new());
         }
         let Some(fields) = slot.as_object_mut() else { return };
-        match key {
-            Some(key) => slot = fields.entry(key).or_insert_with(empty),
-            None => {
-                fields.insert("replicas".into(), 0.into());
-                return;
-            }
-        }
+        slot = fields.entry(key).or_insert(Json::Null);
     }
+    *slot = replicas.into();
 }
 
 /// Whether a map is written in flow style, `{ … }`; its start is then the brace.

@@ -9,6 +9,7 @@
 //! values: no files, no clock, no network.
 
 mod checks;
+mod difference;
 mod document;
 mod edit;
 mod formats;
@@ -25,7 +26,8 @@ mod types;
 mod units;
 mod walk;
 
-pub use edit::{EditError, set_replicas};
+pub use difference::{Difference, differences};
+pub use edit::{EditError, line_of, object_in, objects_in, restore, set_image, set_replicas};
 pub use formats::ImageReference;
 pub use identity::identity;
 pub use mistake::Mistake;

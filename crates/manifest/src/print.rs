@@ -26,7 +26,8 @@ pub fn print(snapshot: &Snapshot) -> String {
     text
 }
 
-fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> Value {
+/// One object as it is printed.
+pub(crate) fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> Value {
     let Object { name, labels, annotations, spec, origin: _ } = object;
     let metadata = Metadata { name: name.clone(), labels: labels.clone(), annotations: annotations.clone() };
     // Texts as keys, plain values: serializing to a value cannot fail.

@@ -1,7 +1,7 @@
 //! Edits in place, in every style that people write.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use dunlin_manifest::{EditError, set_replicas};
+use dunlin_manifest::{EditError, Kind, ObjectReference, Replicas, set_replicas};
 use expect_test::{Expect, expect};
 
 /// Edits the component `todo`, whose sites are written as `sites`, and shows what became of them.
@@ -9,7 +9,8 @@ fn check(sites: &str, changes: &[(&str, u32)], expected: Expect) {
     let before = "# a comment\napiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent # todo\nmetadata: { name: todo }\nspec:\n  image: todo # é\n";
     let after = "  http: { path:   / } # kept\n---\napiVersion: v1\nkind: Secret\n";
     let text = format!("{before}{sites}{after}");
-    let changes: Vec<_> = changes.iter().map(|(site, count)| ((*site).to_owned(), *count)).collect();
+    let changes: Vec<_> =
+        changes.iter().map(|(site, count)| ((*site).to_owned(), Replicas::Count(*count))).collect();
     match set_replicas(&text, "todo", &changes) {
         Ok(edited) => {
             let middle = edited.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
@@ -218,7 +219,9 @@ fn what_is_shared_is_left_alone() {
 #[test]
 fn windows_line_ends_and_a_byte_order_mark_stay() {
     let text = "\u{feff}apiVersion: dunlin.dev/v1alpha1\r\nkind: WasmComponent\r\nmetadata: { name: todo }\r\nspec:\r\n  sites:\r\n    gcp: { replicas: 2 }\r\n";
-    let edited = set_replicas(text, "todo", &[("gcp".into(), 1), ("aws".into(), 3)]).unwrap();
+    let edited =
+        set_replicas(text, "todo", &[("gcp".into(), Replicas::Count(1)), ("aws".into(), Replicas::Count(3))])
+            .unwrap();
     let expected = text.replace("replicas: 2 }\r\n", "replicas: 1 }\r\n    aws: { replicas: 3 }\r\n");
     assert_eq!(edited, expected);
 }
@@ -226,21 +229,26 @@ fn windows_line_ends_and_a_byte_order_mark_stay() {
 #[test]
 fn lists_and_one_liners() {
     let text = "{apiVersion: v1, kind: List, items: [{apiVersion: dunlin.dev/v1alpha1, kind: WasmComponent, metadata: {name: todo}, spec: {sites: {gcp: {replicas: 2}}}}]}";
-    let edited = set_replicas(text, "todo", &[("gcp".into(), 0), ("aws".into(), 2)]).unwrap();
+    let edited =
+        set_replicas(text, "todo", &[("gcp".into(), Replicas::Count(0)), ("aws".into(), Replicas::Count(2))])
+            .unwrap();
     assert_eq!(edited, text.replace("{replicas: 2}", "{replicas: 0}, aws: { replicas: 2 }"));
 }
 
 #[test]
 fn refusals() {
     let text = "apiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: todo }\nspec: { sites: {} }\n";
-    let edit = |text: &str, name: &str, count: u32| set_replicas(text, name, &[("gcp".into(), count)]);
+    let edit = |text: &str, name: &str, count: u32| {
+        set_replicas(text, name, &[("gcp".into(), Replicas::Count(count))])
+    };
+    let object = |name: &str| ObjectReference { kind: Kind::WasmComponent, name: name.into() };
     assert_eq!(
         edit(text, "tood", 1),
-        Err(EditError::NotFound { component: "tood".into(), found: vec!["todo".into()] })
+        Err(EditError::NotFound { object: object("tood"), found: vec!["todo".into()] })
     );
     assert_eq!(
         edit(&format!("{text}---\n{text}"), "todo", 1),
-        Err(EditError::Twice { component: "todo".into() })
+        Err(EditError::Twice { object: object("todo") })
     );
     assert_eq!(edit(text, "todo", 1001), Err(EditError::TooMany { found: 1001 }));
     assert!(matches!(edit("a: [", "todo", 1), Err(EditError::Broken { line: 1 | 2, .. })));

@@ -4,7 +4,10 @@
 mod common;
 
 use common::snapshots;
-use dunlin_manifest::{File, Replicas, Snapshot, json_schema, print, read, set_replicas};
+use dunlin_manifest::{
+    File, Kind, Object, ObjectReference, Replicas, Snapshot, WasmComponent, json_schema, print, read,
+    restore, set_image, set_replicas,
+};
 use proptest::prelude::*;
 
 fn file(text: &str) -> File {
@@ -40,15 +43,16 @@ proptest! {
     }
 
     #[test]
-    fn an_edit_changes_replicas_and_nothing_else(snapshot in snapshots(), count in 0..=1000_u32, pick: prop::sample::Index) {
+    fn an_edit_changes_replicas_and_nothing_else(snapshot in snapshots(), count in 0..=1000_u32, all: bool, pick: prop::sample::Index) {
         prop_assume!(!snapshot.components.is_empty());
         let name = snapshot.components.keys().nth(pick.index(snapshot.components.len())).unwrap().clone();
         let sites: Vec<String> = snapshot.lattice.as_ref().unwrap().spec.sites.keys().cloned().collect();
-        let changes: Vec<(String, u32)> = sites.iter().map(|site| (site.clone(), count)).collect();
+        let replicas = if all { Replicas::All } else { Replicas::Count(count) };
+        let changes: Vec<(String, Replicas)> = sites.iter().map(|site| (site.clone(), replicas)).collect();
         let mut expected = snapshot.clone();
         for site in &sites {
             let spec = &mut expected.components.get_mut(&name).unwrap().spec;
-            spec.sites.entry(site.clone()).or_default().replicas = Replicas::Count(count);
+            spec.sites.entry(site.clone()).or_default().replicas = replicas;
         }
         let edited = set_replicas(&print(&snapshot), &name, &changes).unwrap();
         let reading = read(&[file(&edited)]);
@@ -68,7 +72,7 @@ proptest! {
                 sites.entry(*site).or_insert_with(|| serde_json::json!({}))["replicas"] = (count / (1 + index as u32)).into();
             }
             for text in [document.to_string(), serde_json::to_string_pretty(&document).unwrap()] {
-                let edited = set_replicas(&text, name, &[("gcp".into(), count), ("yes".into(), count / 2)]).unwrap();
+                let edited = set_replicas(&text, name, &[("gcp".into(), Replicas::Count(count)), ("yes".into(), Replicas::Count(count / 2))]).unwrap();
                 prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&edited).unwrap(), expected.clone(), "{}", edited);
             }
         }
@@ -82,7 +86,7 @@ proptest! {
         for mistake in reading.mistakes {
             prop_assert!(mistake.line >= 1 && mistake.line <= lines && mistake.column >= 1, "{}", mistake);
         }
-        let _ = set_replicas(&text, "todo", &[("gcp".into(), 1)]);
+        let _ = set_replicas(&text, "todo", &[("gcp".into(), Replicas::Count(1))]);
     }
 
     #[test]
@@ -107,6 +111,49 @@ proptest! {
                 });
                 prop_assert!(validator.is_valid(&document), "{document}: {:?}", validator.iter_errors(&document).map(|error| error.to_string()).collect::<Vec<_>>());
             }
+        }
+    }
+}
+
+/// A snapshot in which two components stand for one, before and after: the first with the second's fields.
+fn before_and_after(snapshot: &Snapshot) -> Option<(Snapshot, Snapshot)> {
+    let mut components = snapshot.components.values();
+    let (now, then) = (components.next()?.clone(), components.next()?.clone());
+    let with = |object: Object<WasmComponent>| {
+        let others = snapshot.components.iter().skip(2).map(|(name, object)| (name.clone(), object.clone()));
+        let mut snapshot = Snapshot { components: others.collect(), ..snapshot.clone() };
+        snapshot.components.insert(now.name.clone(), Object { name: now.name.clone(), ..object });
+        snapshot
+    };
+    Some((with(now.clone()), with(then)))
+}
+
+proptest! {
+    #[test]
+    fn a_restored_object_says_what_it_said_and_nothing_else_changes(snapshot in snapshots(), comments: bool) {
+        let Some((now, then)) = before_and_after(&snapshot) else { return Ok(()) };
+        let name = snapshot.components.keys().next().unwrap().clone();
+        let object = ObjectReference { kind: Kind::WasmComponent, name };
+        let commented = |text: String| if comments { text.replace(":\n", ": # why\n") } else { text };
+        let (text, former) = (commented(print(&now)), commented(print(&then)));
+        let edited = restore(&text, &former, &object).unwrap_or_else(|error| panic!("{error}\n{text}\n=====\n{former}"));
+        let reading = read(&[file(&edited)]);
+        prop_assert_eq!(&reading.mistakes, &vec![], "{}", edited);
+        prop_assert_eq!(&reading.snapshot, &then, "{}", edited);
+        // And back again, from what was spliced together.
+        let again = restore(&edited, &text, &object).unwrap_or_else(|error| panic!("{error}\n{edited}\n=====\n{text}"));
+        prop_assert_eq!(&read(&[file(&again)]).snapshot, &now, "{}", again);
+    }
+
+    #[test]
+    fn an_image_is_set_and_nothing_else(snapshot in snapshots(), digest in "[0-9a-f]{64}") {
+        let text = print(&snapshot);
+        for name in snapshot.components.keys() {
+            let image = format!("registry.example.com:5000/a/b:1@sha256:{digest}");
+            let edited = set_image(&text, name, &image).unwrap();
+            let mut expected = snapshot.clone();
+            expected.components.get_mut(name).unwrap().spec.image = image;
+            prop_assert_eq!(read(&[file(&edited)]).snapshot, expected, "{}", edited);
         }
     }
 }

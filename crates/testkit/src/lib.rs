@@ -8,10 +8,12 @@ mod nats;
 mod process;
 mod proxy;
 mod redis;
+mod registry;
 mod wait;
 
 pub use nats::{NatsServer, nats_server};
 pub use process::{Process, free_port};
 pub use proxy::Proxy;
 pub use redis::{RedisServer, redis_server};
+pub use registry::{Registry, registry_server};
 pub use wait::{eventually, eventually_async};

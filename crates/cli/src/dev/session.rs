@@ -5,9 +5,11 @@ use std::time::Duration;
 use anyhow::Result;
 use dunlin_host::server::Server;
 use dunlin_host::status::Status;
+use dunlin_manifest::Replicas;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::change::moving;
 use crate::dev::conditions::{Conditions, News};
 use crate::dev::following::Following;
 use crate::dev::keys::Keys;
@@ -19,7 +21,7 @@ use crate::dev::signals::Signals;
 use crate::dev::world::World;
 use crate::discovery::{Announcement, Running};
 use crate::printer::{BAD, BOLD, DIM, GOOD, styled};
-use crate::{edit, logs, status};
+use crate::{logs, status};
 
 /// Everything that one `dunlin dev` holds; dropping it leaves nothing behind.
 #[derive(Debug)]
@@ -271,8 +273,10 @@ impl Session {
             .map(|(index, (site, _))| (site.clone(), if index == to { total } else { 0 }))
             .collect();
         let words: Vec<_> = changes.iter().map(|(site, replicas)| format!("{site}={replicas}")).collect();
-        self.echo(&format!("dunlin move {component} {}", words.join(" ")));
-        edit::plan(&self.world.plan().directory, &component, &changes)?.write()
+        self.echo(&format!("dunlin move {component} {} --write", words.join(" ")));
+        let changes: Vec<_> =
+            changes.into_iter().map(|(site, count)| (site, Replicas::Count(count))).collect();
+        moving::write(&self.world.plan().directory, &component, &changes)
     }
 
     /// The next site that has something to kill, or something to revive.

@@ -30,8 +30,8 @@ fn the_command_line_says_what_is_wrong_and_the_way_out() {
     fails(&["status"], 1, &["no `dunlin dev` runs", "dunlin dev"]);
     fails(&["move", "todo", "gcp"], 2, &["SITE=REPLICAS"]);
     let todo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../apps/todo/manifests");
-    fails(&["move", "tood", "gcp=1", "--directory", todo, "--dry-run"], 2, &["tood", "todo"]);
-    fails(&["move", "todo", "gpc=1", "--directory", todo, "--dry-run"], 2, &["gpc", "gcp"]);
+    fails(&["move", "tood", "gcp=1", "--directory", todo], 2, &["tood", "todo"]);
+    fails(&["move", "todo", "gpc=1", "--directory", todo], 2, &["gpc", "gcp"]);
     fails(&["dev", todo, "--sites", "mars"], 2, &["unknown site \"mars\"", "gcp"]);
     fails(&["dev", todo, "--hosts", "0"], 2, &["--hosts"]);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -167,7 +167,15 @@ fn what_goes_wrong_with_hosts_and_providers() {
     world.text(&["thaw", "aws/aws-1"]);
     until_well(&world);
 
-    world.text(&["move", "todo", "gcp=0", "aws=0", "--directory", world.manifests.to_str().unwrap()]);
+    world.text(&[
+        "move",
+        "todo",
+        "gcp=0",
+        "aws=0",
+        "--write",
+        "--directory",
+        world.manifests.to_str().unwrap(),
+    ]);
     let nothing = until(&world, "bad", "ingress gcp /", &["503", "dunlin status"]);
     nothing.must_say("good", "host gcp/gcp-1", &[]);
     until(&world, "warning", "component todo", &["dunlin move todo"]);

@@ -2,6 +2,7 @@
 
 mod underway;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dunlin_lattice::presence::PeerClock;
@@ -109,6 +110,13 @@ impl Calls {
     /// Where things were counted, for metrics.
     pub(crate) fn counted(&self) -> (&CallClient, &CallCounters, &Witness) {
         (&self.client, &self.counters, &self.witness)
+    }
+
+    /// How long calls to other hosts lately took, in microseconds, by `site/host`.
+    pub(crate) fn latencies(&self) -> BTreeMap<String, u64> {
+        let told = self.client.peers().latencies(Instant::now()).into_iter();
+        told.map(|(host, took)| (host.to_string(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX)))
+            .collect()
     }
 
     fn candidate(&self, replica: &Replica, now: Instant) -> Candidate {

@@ -72,6 +72,7 @@ fn own(shared: &Shared) -> OwnStatus {
         requests,
         failures,
         clock: u64::try_from(clock.as_millis()).unwrap_or(u64::MAX),
+        latencies: shared.calls.latencies(),
     }
 }
 
@@ -113,6 +114,9 @@ fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
         unseen_milliseconds: u64::try_from(unseen.as_millis()).unwrap_or(u64::MAX),
         confirmed: state.is_some_and(|state| state.confirmed),
         revision: state.and_then(|state| state.revision.clone()).unwrap_or_default(),
+        labels: state.map(|state| state.labels.as_ref().clone()).unwrap_or_default(),
+        memory: state.map_or(0, |state| state.memory_capacity),
+        weight: state.map_or(0, |state| state.weight),
         providers: state.map(|state| state.providers.iter().cloned().collect()).unwrap_or_default(),
         slots: state.map(|state| state.slots.iter().map(slot).collect()).unwrap_or_default(),
     }

@@ -8,6 +8,7 @@ mod why;
 
 use std::collections::BTreeMap;
 
+use dunlin_manifest::Snapshot;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assemble::{assemble, set_gauges};
@@ -38,6 +39,16 @@ pub struct Status {
     pub conditions: Vec<Condition>,
 }
 
+/// The manifests that a host follows: every object that is good, and the last good form of those that are not.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifests {
+    /// The revision that they were read from.
+    pub revision: String,
+    /// What they say. Secrets are named in it, never written.
+    pub snapshot: Snapshot,
+}
+
 /// What a host tells of itself alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +61,10 @@ pub struct OwnStatus {
     pub failures: u64,
     /// Its wall clock, in milliseconds since 1970; for whoever checks clocks, nothing depends on it.
     pub clock: u64,
+    /// How long calls of this host to others (`site/host`) lately took, in microseconds: the way there and back, and
+    /// the work. Hosts that it did not call are not in it.
+    #[serde(default)]
+    pub latencies: BTreeMap<String, u64>,
 }
 
 /// One site.
@@ -72,6 +87,15 @@ pub struct HostStatus {
     pub confirmed: bool,
     /// The revision that it follows.
     pub revision: String,
+    /// What its operator says of it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Bytes of memory for components, as declared.
+    #[serde(default)]
+    pub memory: u64,
+    /// Its share of slots relative to other hosts.
+    #[serde(default)]
+    pub weight: u32,
     /// Providers that are open there.
     pub providers: Vec<String>,
     /// Its slots by component.

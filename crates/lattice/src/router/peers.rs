@@ -64,6 +64,14 @@ impl Peers {
         self.past(host, now).latency
     }
 
+    /// What to expect of the answers of every host that answered lately.
+    #[must_use]
+    pub fn latencies(&self, now: Instant) -> Vec<(HostId, Duration)> {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        let known = peers.values().map(|peer| (peer.host.clone(), lock(&peer.past).0.estimate(now)));
+        known.filter(|(_, took)| !took.is_zero()).collect()
+    }
+
     /// How often hosts were ejected so far, by site; sites without an ejection are left out.
     #[must_use]
     pub fn ejections(&self) -> BTreeMap<String, u64> {
@@ -156,6 +164,7 @@ mod tests {
         assert_eq!(peers.latency(&host, now), Duration::ZERO, "a refusal measures nothing");
         call.ended(Outcome::Answer, Duration::from_millis(7), now);
         assert_eq!(peers.latency(&host, now), Duration::from_millis(7));
+        assert_eq!(peers.latencies(now), [(host.clone(), Duration::from_millis(7))]);
         for _ in 0..3 {
             call.ended(Outcome::Silence, Duration::from_secs(1), now);
         }

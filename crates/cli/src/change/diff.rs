@@ -1,0 +1,207 @@
+//! `dunlin diff`: what the repository's head would change in what runs here.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use dunlin_manifest::{File, Snapshot, differences, read};
+use serde::Serialize;
+
+use super::git::{Git, short};
+use super::values::{self, Place, Value};
+use super::{consequences, meaning, place, seen, show, tree};
+use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, table};
+
+/// What to compare with what runs.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  dunlin diff                               the head of the repository that `dunlin dev` follows\n  \
+    dunlin diff ./manifests --worktree        what is not committed as well\n  \
+    dunlin diff --revision 3f2a91c\n  \
+    dunlin diff --git https://example.com/app.git --path manifests\n\n\
+    Exit codes: 0 nothing would change, 1 something would, 2 invalid or wrong input"
+)]
+pub(crate) struct Options {
+    /// The directory of manifests; without it that of the running `dunlin dev`, else the current one.
+    directory: Option<PathBuf>,
+    /// The repository to compare, cloned for the moment: its head, or --revision.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["directory", "worktree"])]
+    git: Option<String>,
+    /// The directory of manifests within the repository that --git names.
+    #[arg(long, value_name = "DIRECTORY", requires = "git", default_value = "")]
+    path: String,
+    /// The files as they are, committed or not.
+    #[arg(long, conflicts_with = "revision")]
+    worktree: bool,
+    /// A commit, branch or tag, instead of the head.
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<String>,
+    /// The `dunlin dev` that is meant, where several run.
+    #[arg(long)]
+    process: Option<u32>,
+    /// Text for people or JSON for scripts.
+    #[arg(long, short, default_value = "text")]
+    output: Output,
+}
+
+/// One side: what a repository or directory says.
+struct Side {
+    files: Vec<File>,
+    git: Option<Git>,
+    /// The commit's full id; none for files as they are.
+    revision: Option<String>,
+    _clone: Option<tempfile::TempDir>,
+}
+
+/// What would change.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    /// The revision that runs.
+    from: String,
+    /// The revision that is compared; none for files as they are.
+    to: Option<String>,
+    changes: Vec<Change>,
+    mistakes: Vec<dunlin_manifest::Mistake>,
+    warnings: Vec<super::Warning>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    #[serde(flatten)]
+    value: Value,
+    /// What follows, in words.
+    meaning: &'static str,
+}
+
+/// Compares and tells.
+///
+/// # Errors
+/// Nothing runs, or the repository cannot be read. Mistakes are told, with exit code 2.
+pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    let side = side(&options)?;
+    let running = seen::manifests(options.process).await;
+    let running = running.context(
+        "no `dunlin dev` answers, so there is nothing to compare with; start one with `dunlin dev`",
+    )?;
+    let reading = read(&side.files);
+    // What is mistaken stays as it is where it runs.
+    let mistakes = reading.mistakes.clone();
+    let after = reading.hold_back(&running.snapshot);
+    let lattice = running.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
+    let seen = seen::ask(lattice.as_deref(), options.process).await;
+    let told = Told {
+        changes: changes(&running.snapshot, &after, &side)?,
+        warnings: consequences(&running.snapshot, &after, seen.as_ref()).warnings,
+        from: running.revision,
+        to: side.revision.clone(),
+        mistakes,
+    };
+    let code = match (told.mistakes.is_empty(), told.changes.is_empty()) {
+        (false, _) => ExitCode::from(INVALID),
+        (true, false) => ExitCode::FAILURE,
+        (true, true) => ExitCode::SUCCESS,
+    };
+    if options.output == Output::Json {
+        printer::json(&told)?;
+        return Ok(code);
+    }
+    show_all(&told);
+    Ok(code)
+}
+
+fn show_all(told: &Told) {
+    for mistake in &told.mistakes {
+        printer::line(format!(
+            "{} {}",
+            styled(BAD, "mistake"),
+            dunlin_providers::logging::escape(&mistake.to_string())
+        ));
+    }
+    let row = |change: &Change| {
+        let mut row = show::row(&change.value);
+        row.push(change.meaning.to_owned());
+        row
+    };
+    table(&told.changes.iter().map(row).collect::<Vec<_>>()).iter().for_each(printer::line);
+    for warning in &told.warnings {
+        printer::line(format!("{} {}", styled(WARN, "warning"), warning.message));
+    }
+    let name =
+        |revision: &str| if revision.len() >= 40 { short(revision).to_owned() } else { revision.to_owned() };
+    let to = told.to.as_deref().map_or_else(|| "the files".to_owned(), name);
+    let sum = match told.changes.len() {
+        0 => format!("{to} changes nothing that {} does not say", name(&told.from)),
+        1 => format!("one value differs between {} and {to}", name(&told.from)),
+        count => format!("{count} values differ between {} and {to}", name(&told.from)),
+    };
+    printer::note(styled(DIM, sum));
+}
+
+fn changes(before: &Snapshot, after: &Snapshot, side: &Side) -> Result<Vec<Change>> {
+    let place = Place { files: &side.files, git: side.git.as_ref(), revision: side.revision.as_deref() };
+    let meanings = differences(before, after).into_iter().map(|difference| meaning::of(&difference));
+    let values = values::values(before, after, &place)?;
+    Ok(values.into_iter().zip(meanings).map(|(value, meaning)| Change { value, meaning }).collect())
+}
+
+fn side(options: &Options) -> Result<Side> {
+    let wanted = options.revision.as_deref().unwrap_or("HEAD");
+    if let Some(url) = &options.git {
+        let folder = tempfile::Builder::new().prefix("dunlin-diff-").tempdir()?;
+        let git = clone(url, folder.path())?;
+        let revision = git.commit(wanted).or_else(|_| git.commit(&format!("origin/{wanted}")))?;
+        let files = tree::read(&git, &revision, options.path.trim_matches('/'))?;
+        return Ok(Side { files, git: Some(git), revision: Some(revision), _clone: Some(folder) });
+    }
+    let directory = place::Where { directory: options.directory.clone(), process: options.process }.find()?;
+    let git = Git::around(&directory)?;
+    match git {
+        Some(git) if !options.worktree => {
+            let revision = git.commit(wanted)?;
+            let files = tree::read(&git, &revision, &tree::name_of(&git, &directory)?)?;
+            Ok(Side { files, git: Some(git), revision: Some(revision), _clone: None })
+        }
+        None if options.revision.is_some() => {
+            let text = format!("{} is in no Git repository, so it has no revisions", directory.display());
+            Err(WrongInput(text).into())
+        }
+        git => {
+            let manifests = place::Manifests::read(&directory)?;
+            Ok(Side { files: manifests.files, git, revision: None, _clone: None })
+        }
+    }
+}
+
+/// A repository for the moment, with the history that tells where values come from.
+fn clone(url: &str, folder: &Path) -> Result<Git> {
+    let place = folder.join("repository");
+    let here = Git { root: folder.to_owned() };
+    let arguments = ["clone", "--quiet", "--bare", "--", url].map(std::ffi::OsStr::new);
+    here.run(arguments.into_iter().chain([place.as_os_str()]))
+        .with_context(|| format!("cannot clone {}", without_credentials(url)))?;
+    Ok(here.at(&place))
+}
+
+/// A URL as it may be shown.
+fn without_credentials(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
+        Some((scheme, rest)) => format!("{scheme}://{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn urls_are_shown_without_credentials() {
+        for (url, expected) in [
+            ("https://me:token@example.com/a", "https://example.com/a"),
+            ("https://example.com/a", "https://example.com/a"),
+            ("git@example.com:a/b", "git@example.com:a/b"),
+            ("/srv/a", "/srv/a"),
+        ] {
+            assert_eq!(super::without_credentials(url), expected);
+        }
+    }
+}

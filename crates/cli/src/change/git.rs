@@ -1,0 +1,117 @@
+//! The user's own `git`: their hooks, signing and authentication, in their environment. What it says is kept, and
+//! shown when it fails.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::printer::WrongInput;
+
+/// A working tree and the program that knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    /// The top of the working tree; for a repository without one, the repository.
+    pub(crate) root: PathBuf,
+}
+
+/// What `git` said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) well: bool,
+    pub(crate) output: String,
+    pub(crate) trouble: String,
+}
+
+impl Said {
+    /// All of it, for people.
+    pub(crate) fn words(&self) -> String {
+        let parts = [self.output.trim(), self.trouble.trim()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Git {
+    /// The working tree that `directory` is in; `None` if it is in none.
+    ///
+    /// # Errors
+    /// There is no `git`.
+    pub(crate) fn around(directory: &Path) -> Result<Option<Self>> {
+        let here = Self { root: directory.to_owned() };
+        let found = here.attempt(["rev-parse", "--show-toplevel"])?;
+        let root = PathBuf::from(found.output.trim_end_matches('\n'));
+        Ok(found.well.then(|| Self { root: root.canonicalize().unwrap_or(root) }))
+    }
+
+    /// As [`Git::around`], where nothing can be done without one.
+    ///
+    /// # Errors
+    /// Wrong input: the directory is in no repository.
+    pub(crate) fn needed(directory: &Path) -> Result<Self> {
+        let hint = "--write edits the files alone; `git init` makes a repository";
+        let none = || WrongInput(format!("{} is in no Git repository; {hint}", directory.display()));
+        Ok(Self::around(directory)?.ok_or_else(none)?)
+    }
+
+    /// Runs `git`, however it ends.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn attempt<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Said> {
+        let mut command = Command::new("git");
+        // Standard input stays the user's, for whatever asks for a passphrase.
+        command.arg("--literal-pathspecs").args(arguments).current_dir(&self.root).stdin(Stdio::inherit());
+        let done = command.output().context("cannot run git; is it installed and on the path?")?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Said { well: done.status.success(), output: text(&done.stdout), trouble: text(&done.stderr) })
+    }
+
+    /// Runs `git`, which has to succeed, and gives what it printed, without the last line's end.
+    ///
+    /// # Errors
+    /// What it said, if it does not.
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<String> {
+        let arguments: Vec<A> = arguments.into_iter().collect();
+        let verb = arguments.iter().map(|argument| argument.as_ref().to_string_lossy().into_owned());
+        let verb = verb.into_iter().find(|word| !word.starts_with('-')).unwrap_or_default();
+        let said = self.attempt(&arguments)?;
+        if said.well {
+            return Ok(said.output.trim_end_matches('\n').to_owned());
+        }
+        Err(anyhow!(said.words()).context(format!("git {verb} failed")))
+    }
+
+    /// The same program in another working tree.
+    pub(crate) fn at(&self, root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The name of a file within the repository.
+    ///
+    /// # Errors
+    /// It is gone, or outside of the working tree.
+    pub(crate) fn name_of(&self, file: &Path) -> Result<String> {
+        let path = file.canonicalize().with_context(|| format!("{} is gone", file.display()))?;
+        let inside = path.strip_prefix(&self.root).map_err(|_| {
+            WrongInput(format!("{} is outside of the repository {}", path.display(), self.root.display()))
+        })?;
+        let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        Ok(parts.join("/"))
+    }
+
+    /// The full id of a commit.
+    ///
+    /// # Errors
+    /// There is no such revision.
+    pub(crate) fn commit(&self, revision: &str) -> Result<String> {
+        let said = self.attempt(["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")])?;
+        let unknown = || WrongInput(format!("no commit {revision:?} in {}", self.root.display()));
+        if said.well { Ok(said.output.trim().to_owned()) } else { Err(unknown().into()) }
+    }
+}
+
+/// What people are shown of a commit's id.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..7).unwrap_or(id)
+}

@@ -1,0 +1,134 @@
+//! Which commit changed an object last, and what the object was before: what a rollback goes back to.
+
+use anyhow::Result;
+use dunlin_manifest::{File, ObjectReference, object_in, objects_in};
+
+use super::git::{Git, short};
+use super::place::in_words;
+use super::tree;
+use crate::printer::WrongInput;
+
+/// The most commits that are looked through.
+const MOST_COMMITS: &str = "500";
+
+/// What an object was.
+#[derive(Debug, Clone)]
+pub(crate) struct Former {
+    pub(crate) object: ObjectReference,
+    /// The commit whose change of the object is undone, or the one that was asked for.
+    pub(crate) commit: String,
+    /// The text of the file that had the object.
+    pub(crate) text: String,
+}
+
+/// What `object` was before the last commit that changed it.
+///
+/// # Errors
+/// Wrong input: no commit changed it, or the one that did made it.
+pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectReference) -> Result<Former> {
+    let now = find(&tree::read(git, "HEAD", directory)?, object);
+    let Some(now) = now else {
+        let text = format!("{} is not in the head of {}", in_words(object), git.root.display());
+        return Err(WrongInput(format!("{text}; `git log -- {directory}` shows when it went")).into());
+    };
+    for commit in commits(git, directory)? {
+        let before = match parent(git, &commit)? {
+            Some(parent) => find(&tree::read(git, &parent, directory)?, object),
+            None => None,
+        };
+        match before {
+            None => {
+                return Err(WrongInput(format!(
+                    "{} was made by {} and not changed since: there is nothing to go back to; `git revert {}` takes it away",
+                    in_words(object),
+                    short(&commit),
+                    short(&commit)
+                ))
+                .into());
+            }
+            Some(before) if object_in(&before, object)? != object_in(&now, object)? => {
+                return Ok(Former { object: object.clone(), commit, text: before });
+            }
+            Some(_) => {}
+        }
+    }
+    Err(WrongInput(format!(
+        "none of the last {MOST_COMMITS} commits changed {}; name one with --to",
+        in_words(object)
+    ))
+    .into())
+}
+
+/// What every object was that the last commit that changed any of them changed.
+///
+/// # Errors
+/// Wrong input: no commit changed any, or it made or removed some.
+pub(crate) fn before_last_commit(git: &Git, directory: &str) -> Result<Vec<Former>> {
+    for commit in commits(git, directory)? {
+        let after = tree::read(git, &commit, directory)?;
+        let before = match parent(git, &commit)? {
+            Some(parent) => tree::read(git, &parent, directory)?,
+            None => Vec::new(),
+        };
+        let mut objects: Vec<_> =
+            after.iter().chain(&before).flat_map(|file| objects_in(&file.text)).collect();
+        objects.sort();
+        objects.dedup();
+        let mut former = Vec::new();
+        for object in objects {
+            match (find(&before, &object), find(&after, &object)) {
+                (Some(old), Some(new)) => {
+                    if object_in(&old, &object)? != object_in(&new, &object)? {
+                        former.push(Former { object, commit: commit.clone(), text: old });
+                    }
+                }
+                (old, _) => {
+                    let what = if old.is_some() { "removed" } else { "made" };
+                    return Err(WrongInput(format!(
+                        "{} {what} {}, which is more than a change of fields; `git revert {}` undoes it",
+                        short(&commit),
+                        in_words(&object),
+                        short(&commit)
+                    ))
+                    .into());
+                }
+            }
+        }
+        if !former.is_empty() {
+            return Ok(former);
+        }
+    }
+    Err(WrongInput(format!("none of the last {MOST_COMMITS} commits changed an object in {directory:?}"))
+        .into())
+}
+
+/// What `object` was at a revision.
+///
+/// # Errors
+/// Wrong input: no such revision, or the object was not there.
+pub(crate) fn at(git: &Git, directory: &str, object: &ObjectReference, revision: &str) -> Result<Former> {
+    let commit = git.commit(revision)?;
+    match find(&tree::read(git, &commit, directory)?, object) {
+        Some(text) => Ok(Former { object: object.clone(), commit, text }),
+        None => Err(WrongInput(format!("{} is not in {}", in_words(object), short(&commit))).into()),
+    }
+}
+
+/// The commits that touched the directory, the last one first.
+fn commits(git: &Git, directory: &str) -> Result<Vec<String>> {
+    let mut arguments = vec!["log", "--first-parent", "--format=%H", "-n", MOST_COMMITS, "HEAD"];
+    if !directory.is_empty() {
+        arguments.extend(["--", directory]);
+    }
+    Ok(git.run(arguments)?.lines().map(str::to_owned).collect())
+}
+
+fn parent(git: &Git, commit: &str) -> Result<Option<String>> {
+    let said = git.attempt(["rev-parse", "--verify", "--quiet", &format!("{commit}^")])?;
+    Ok(said.well.then(|| said.output.trim().to_owned()))
+}
+
+/// The text of the file that has the object.
+fn find(files: &[File], object: &ObjectReference) -> Option<String> {
+    files.iter().find(|file| object_in(&file.text, object).is_ok()).map(|file| file.text.clone())
+}

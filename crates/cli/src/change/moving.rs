@@ -1,0 +1,164 @@
+//! `dunlin move`: edits the manifest that says where a component runs, and touches nothing else in it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use dunlin_manifest::Replicas;
+
+use super::edit::Edit;
+use super::place::{Manifests, Where};
+use super::publish::Message;
+use super::{How, carry_out, component, edited, seen, well};
+use crate::printer::WrongInput;
+
+/// What to move where.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  dunlin move todo gcp=0 aws=2                    what would start and stop; writes nothing\n  \
+    dunlin move todo gcp=0 aws=2 --write            edits the file\n  \
+    dunlin move todo gcp=0 aws=2 --commit           commits it, and nothing else\n  \
+    dunlin move todo gcp=all --push                 on every host of gcp, pushed\n  \
+    dunlin move todo gcp=0 aws=2 --pr               where the branch is protected\n\n\
+    The running lattice follows the manifests; nothing else is told."
+)]
+pub(crate) struct Options {
+    /// The component.
+    component: String,
+    /// Replicas by site, such as `gcp=0`, or `gcp=all`.
+    #[arg(required = true, value_name = "SITE=REPLICAS", value_parser = parse_change)]
+    changes: Vec<(String, Replicas)>,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    how: How,
+}
+
+fn parse_change(text: &str) -> Result<(String, Replicas), String> {
+    let (site, replicas) = text.split_once('=').ok_or("expected SITE=REPLICAS, such as gcp=2 or gcp=all")?;
+    let replicas = match replicas {
+        "all" => Replicas::All,
+        count => {
+            let count = count.parse().ok().filter(|count| *count <= Replicas::MAXIMUM);
+            let allowed = Replicas::MAXIMUM;
+            Replicas::Count(count.ok_or_else(|| {
+                format!("{replicas:?} is no number of replicas; allowed are 0 to {allowed}, and all")
+            })?)
+        }
+    };
+    Ok((site.to_owned(), replicas))
+}
+
+/// Shows the plan, and goes as far as it was told.
+///
+/// # Errors
+/// No such component or site, the file cannot be edited, or something is in the way of the commit.
+pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    let Options { component, changes, place, how } = options;
+    let manifests = Manifests::read(&place.find()?)?;
+    let edit = edit(&manifests, &component, &changes)?;
+    let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
+    let seen = seen::ask(lattice.as_deref(), place.process).await;
+    let message = message(&manifests, &component, &changes);
+    let edits: Vec<Edit> = edit.into_iter().collect();
+    carry_out(&manifests, &edits, &how, message, seen.as_ref()).map(well)
+}
+
+/// Gives `component` so many replicas in each of the named sites, in the file that `dunlin dev` follows.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn write(directory: &Path, component: &str, changes: &[(String, Replicas)]) -> Result<()> {
+    match edit(&Manifests::read(directory)?, component, changes)? {
+        Some(edit) => edit.write(),
+        None => Ok(()),
+    }
+}
+
+/// Works out the edit; none if the file says so already.
+fn edit(manifests: &Manifests, name: &str, changes: &[(String, Replicas)]) -> Result<Option<Edit>> {
+    manifests.component(name)?;
+    let twice = changes.iter().enumerate().find_map(|(index, change)| {
+        changes.iter().take(index).any(|(site, _)| *site == change.0).then_some(&change.0)
+    });
+    if let Some(twice) = twice {
+        return Err(WrongInput(format!("site {twice:?} is named twice")).into());
+    }
+    if let Some(lattice) = &manifests.reading.snapshot.lattice
+        && let Some((unknown, _)) = changes.iter().find(|(site, _)| !lattice.spec.sites.contains_key(site))
+    {
+        let known: Vec<_> = lattice.spec.sites.keys().map(String::as_str).collect();
+        return Err(
+            WrongInput(format!("unknown site {unknown:?}; the lattice has {}", known.join(", "))).into()
+        );
+    }
+    let file = manifests.file_of(&component(name)).context("the file is gone")?;
+    let after = dunlin_manifest::set_replicas(&file.text, name, changes)
+        .map_err(|error| WrongInput(format!("{}: {error}", file.path)))?;
+    Ok(edited(&file.path, &file.text, after))
+}
+
+/// `todo: move from gcp to aws`, and the numbers.
+fn message(manifests: &Manifests, name: &str, changes: &[(String, Replicas)]) -> Message {
+    let former = |site: &str| {
+        let spec = manifests.reading.snapshot.components.get(name).map(|object| &object.spec);
+        spec.and_then(|spec| spec.sites.get(site)).map_or(Replicas::Count(0), |placement| placement.replicas)
+    };
+    let rank = |replicas: Replicas| match replicas {
+        Replicas::Count(count) => count,
+        Replicas::All => u32::MAX,
+    };
+    let word = |replicas: Replicas| match replicas {
+        Replicas::Count(count) => count.to_string(),
+        Replicas::All => "all".to_owned(),
+    };
+    let pick = |wanted: std::cmp::Ordering| -> Vec<&str> {
+        let found = changes.iter().filter(|(site, new)| rank(*new).cmp(&rank(former(site))) == wanted);
+        found.map(|(site, _)| site.as_str()).collect()
+    };
+    let (less, more) = (pick(std::cmp::Ordering::Less), pick(std::cmp::Ordering::Greater));
+    let subject = match (less.is_empty(), more.is_empty()) {
+        (false, false) => format!("{name}: move from {} to {}", less.join(" and "), more.join(" and ")),
+        (true, _) => format!("{name}: more replicas in {}", more.join(" and ")),
+        (false, true) => format!("{name}: fewer replicas in {}", less.join(" and ")),
+    };
+    let lines = changes.iter().map(|(site, new)| format!("{site}: {} -> {}", word(former(site)), word(*new)));
+    Message { subject, body: lines.collect::<Vec<_>>().join("\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TODO: &str = "apiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: todo }\nspec:\n  \
+        image: example.com/todo:1\n  sites: { a: { replicas: 2 }, b: { replicas: 0 } }  # two\n";
+
+    #[test]
+    fn edits_the_file_that_was_read() {
+        // Relative, as people give it.
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let directory = Path::new(folder.path().file_name().unwrap());
+        let lattice = "apiVersion: dunlin.dev/v1alpha1\nkind: Lattice\nmetadata: { name: l }\nspec: { sites: { a: {}, b: {} } }\n";
+        std::fs::write(directory.join("lattice.yaml"), lattice).unwrap();
+        std::fs::write(directory.join("todo.yaml"), TODO).unwrap();
+        let changes = [("a".to_owned(), Replicas::Count(0)), ("b".to_owned(), Replicas::Count(2))];
+        let manifests = Manifests::read(directory).unwrap();
+        assert_eq!(
+            message(&manifests, "todo", &changes).text(),
+            "todo: move from a to b\n\na: 2 -> 0\nb: 0 -> 2"
+        );
+        write(directory, "todo", &changes).unwrap();
+        let text = std::fs::read_to_string(directory.join("todo.yaml")).unwrap();
+        assert!(text.contains("a: { replicas: 0 }, b: { replicas: 2 } }  # two"), "{text}");
+        assert!(write(directory, "todo", &[("c".to_owned(), Replicas::All)]).unwrap_err().is::<WrongInput>());
+    }
+
+    #[test]
+    fn changes_are_read() {
+        assert_eq!(parse_change("gcp=all"), Ok(("gcp".into(), Replicas::All)));
+        assert_eq!(parse_change("gcp=3"), Ok(("gcp".into(), Replicas::Count(3))));
+        for wrong in ["gcp", "gcp=", "gcp=-1", "gcp=1001", "gcp=ALL"] {
+            assert!(parse_change(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `dunlin pin`: writes digests behind tags, so that what runs is what was meant when it was committed.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use dunlin_manifest::ImageReference;
+
+use super::place::{Manifests, Where, with};
+use super::publish::Message;
+use super::{How, carry_out, component, edited, image, well};
+use crate::printer::WrongInput;
+
+/// What to pin.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  dunlin pin                     what every tag means now; writes nothing\n  \
+    dunlin pin todo --commit       registry.example.com/todo:1.4.0 -> …:1.4.0@sha256:…\n  \
+    dunlin pin todo --again        where a tag was moved on purpose\n\n\
+    Registries are asked with the credentials of `docker login`."
+)]
+pub(crate) struct Options {
+    /// The components; all whose image has no digest, if none is named.
+    components: Vec<String>,
+    /// Asks also for images that have a digest, and writes what their tags mean now.
+    #[arg(long)]
+    again: bool,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Asks the registries, shows what would change, and goes as far as it was told.
+///
+/// # Errors
+/// No such component, a registry that does not answer, or something is in the way of the commit.
+pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    let Options { components, again, place, how } = options;
+    let manifests = Manifests::read(&place.find()?)?;
+    let names: Vec<String> = match components.is_empty() {
+        true => manifests.reading.snapshot.components.keys().cloned().collect(),
+        false => components,
+    };
+    let mut files = manifests.files.clone();
+    let mut pinned = Vec::new();
+    for name in &names {
+        let image = &manifests.component(name)?.spec.image;
+        let Some(new) = resolve(name, image, again).await? else { continue };
+        if new == *image {
+            continue;
+        }
+        let place = manifests.file_of(&component(name)).context("the file is gone")?.path.clone();
+        let text = files.iter().find(|file| file.path == place).context("the file is gone")?.text.clone();
+        let after = dunlin_manifest::set_image(&text, name, &new)
+            .map_err(|error| WrongInput(format!("{place}: {error}")))?;
+        files = with(&files, &place, &after);
+        pinned.push((name.as_str(), new));
+    }
+    let changed = manifests.files.iter().zip(files);
+    let edits: Vec<_> = changed.filter_map(|(old, new)| edited(&old.path, &old.text, new.text)).collect();
+    carry_out(&manifests, &edits, &how, message(&pinned), None).map(well)
+}
+
+/// The image with the digest that its tag has now; nothing if it has one already and is not asked for again.
+async fn resolve(name: &str, image: &str, again: bool) -> Result<Option<String>> {
+    let wrong = |text: String| WrongInput(format!("{name}: {text}"));
+    let parsed = ImageReference::parse(image).ok_or_else(|| wrong(format!("{image:?} is no image")))?;
+    let has_digest = parsed.digest.is_some();
+    if has_digest && (!again || parsed.tag.is_none()) {
+        return Ok(None);
+    }
+    if parsed.registry.is_empty() {
+        let hint = "write it, as in registry.example.com/todo:1.4.0";
+        return Err(wrong(format!("{image} names no registry to ask; {hint}")).into());
+    }
+    let digest = image::digest(&parsed).await.with_context(|| format!("cannot pin {name}"))?;
+    let tag = parsed.tag.map(|tag| format!(":{tag}")).unwrap_or_default();
+    Ok(Some(format!("{}/{}{tag}@{digest}", parsed.registry, parsed.repository)))
+}
+
+fn message(pinned: &[(&str, String)]) -> Message {
+    let names: Vec<_> = pinned.iter().map(|(name, _)| *name).collect();
+    let subject = match pinned {
+        [(name, image)] => format!("{name}: pin {}", image::in_short(image)),
+        _ => format!("{}: pin images", names.join(", ")),
+    };
+    let lines: Vec<_> = pinned.iter().map(|(_, image)| image.as_str()).collect();
+    Message { subject, body: lines.join("\n") }
+}

@@ -1,0 +1,140 @@
+//! Where the manifests are, and what they say now.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use dunlin_manifest::{File, Object, ObjectReference, Reading, WasmComponent};
+
+use crate::discovery;
+use crate::printer::WrongInput;
+
+/// Which manifests are meant.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Where {
+    /// The directory of manifests; without it that of the running `dunlin dev`, else the current one.
+    #[arg(long)]
+    pub(crate) directory: Option<PathBuf>,
+    /// The `dunlin dev` that is meant, where several run.
+    #[arg(long)]
+    pub(crate) process: Option<u32>,
+}
+
+/// A directory of manifests, read whole.
+#[derive(Debug)]
+pub(crate) struct Manifests {
+    pub(crate) directory: PathBuf,
+    pub(crate) files: Vec<File>,
+    pub(crate) reading: Reading,
+}
+
+impl Where {
+    /// The directory.
+    ///
+    /// # Errors
+    /// None was named, no `dunlin dev` runs, and there are no manifests here.
+    pub(crate) fn find(&self) -> Result<PathBuf> {
+        if let Some(directory) = &self.directory {
+            return Ok(directory.clone());
+        }
+        match discovery::find(self.process) {
+            Ok(running) => Ok(running.directory),
+            Err(error) if self.process.is_some() => Err(error),
+            Err(error) => {
+                let here = PathBuf::from(".");
+                if holds_manifests(&here) {
+                    return Ok(here);
+                }
+                Err(WrongInput(format!(
+                    "which manifests? name them with --directory DIR, or run this where they are ({error})"
+                ))
+                .into())
+            }
+        }
+    }
+}
+
+fn holds_manifests(directory: &Path) -> bool {
+    dunlin_source::read_directory(directory).is_ok_and(|(_, reading)| {
+        reading.snapshot.lattice.is_some() || !reading.snapshot.components.is_empty()
+    })
+}
+
+impl Manifests {
+    /// Reads what the directory says.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
+        let (files, reading) =
+            dunlin_source::read_directory(directory).map_err(|error| WrongInput(error.to_string()))?;
+        Ok(Self { directory: directory.to_owned(), files, reading })
+    }
+
+    /// A component.
+    ///
+    /// # Errors
+    /// Wrong input: there is none of this name, or it has mistakes.
+    pub(crate) fn component(&self, name: &str) -> Result<&Object<WasmComponent>> {
+        let snapshot = &self.reading.snapshot;
+        if let Some(object) = snapshot.components.get(name) {
+            return Ok(object);
+        }
+        let own = |mistake: &&dunlin_manifest::Mistake| {
+            mistake.object.as_ref().is_some_and(|object| object.name == name)
+        };
+        let text = match self.reading.mistakes.iter().find(own) {
+            Some(mistake) => format!("component {name:?} has a mistake; mend it first: {mistake}"),
+            None => {
+                let known: Vec<_> = snapshot.components.keys().map(String::as_str).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                format!("no component {name:?} in {}; there is {known}", self.directory.display())
+            }
+        };
+        Err(WrongInput(text).into())
+    }
+
+    /// The file that has an object: its path and its text.
+    pub(crate) fn file_of(&self, object: &ObjectReference) -> Option<&File> {
+        self.files.iter().find(|file| dunlin_manifest::objects_in(&file.text).contains(object))
+    }
+}
+
+/// What the files would say, were one of them `text`.
+pub(crate) fn with(files: &[File], path: &str, text: &str) -> Vec<File> {
+    let replaced = |file: &File| {
+        let text = if file.path == path { text.to_owned() } else { file.text.clone() };
+        File { path: file.path.clone(), text }
+    };
+    files.iter().map(replaced).collect()
+}
+
+/// An object as people write it: `component/todo`, or `todo` for a component.
+///
+/// # Errors
+/// An unknown kind.
+pub(crate) fn parse_object(text: &str) -> Result<ObjectReference, String> {
+    use dunlin_manifest::Kind;
+    let (kind, name) = text.split_once('/').unwrap_or(("component", text));
+    let kind = match kind {
+        "component" | "wc" | "WasmComponent" => Kind::WasmComponent,
+        "provider" | "WasmProvider" => Kind::WasmProvider,
+        "lattice" | "Lattice" => Kind::Lattice,
+        other => {
+            return Err(format!(
+                "unknown kind {other:?}; write component/NAME, provider/NAME or lattice/NAME"
+            ));
+        }
+    };
+    Ok(ObjectReference { kind, name: name.to_owned() })
+}
+
+/// An object as it is shown.
+pub(crate) fn in_words(object: &ObjectReference) -> String {
+    use dunlin_manifest::Kind;
+    let kind = match object.kind {
+        Kind::WasmComponent => "component",
+        Kind::WasmProvider => "provider",
+        Kind::Lattice => "lattice",
+    };
+    format!("{kind}/{}", object.name)
+}

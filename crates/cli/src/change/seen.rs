@@ -1,0 +1,100 @@
+//! What the running lattice says, for plans: asked of every host that can be found, believed only where it is the
+//! lattice that the manifests are for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dunlin_host::status::{Manifests, Status};
+
+use crate::{client, discovery};
+
+/// A lattice as its hosts see it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// As the first host that answered sees it.
+    pub(crate) status: Status,
+    /// How long calls between two sites lately took, whichever way, as hosts measured it.
+    pub(crate) latencies: BTreeMap<(String, String), Vec<Duration>>,
+}
+
+impl Seen {
+    /// How long a call between two sites takes: the median of what hosts measured.
+    pub(crate) fn latency(&self, one: &str, other: &str) -> Option<Duration> {
+        let mut all = self.latencies.get(&pair(one, other))?.clone();
+        all.sort();
+        all.get(all.len() / 2).copied()
+    }
+
+    /// Adds what one host measured.
+    fn measured(&mut self, status: &Status) {
+        let Some((from, _)) = status.seen_by.split_once('/') else { return };
+        for (host, micros) in &status.own.latencies {
+            if let Some((to, _)) = host.split_once('/') {
+                let took = Duration::from_micros(*micros);
+                self.latencies.entry(pair(from, to)).or_default().push(took);
+            }
+        }
+    }
+}
+
+fn pair(one: &str, other: &str) -> (String, String) {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    (first.to_owned(), second.to_owned())
+}
+
+/// Asks the running `dunlin dev`; `None` if none runs or it is another lattice.
+pub(crate) async fn ask(lattice: Option<&str>, process: Option<u32>) -> Option<Seen> {
+    let addresses = hosts(process)?;
+    let asked = addresses.iter().map(|address| client::get::<Status>(*address, "/v1/status"));
+    let answers = futures::future::join_all(asked).await;
+    let mut seen: Option<Seen> = None;
+    for status in answers.into_iter().flatten() {
+        if lattice.is_some_and(|lattice| lattice != status.lattice) {
+            continue;
+        }
+        let all = seen.get_or_insert_with(|| Seen { status: status.clone(), ..Seen::default() });
+        all.measured(&status);
+    }
+    seen
+}
+
+/// What the running lattice follows.
+pub(crate) async fn manifests(process: Option<u32>) -> Option<Manifests> {
+    for address in hosts(process)? {
+        if let Ok(manifests) = client::get(address, "/v1/manifests").await {
+            return Some(manifests);
+        }
+    }
+    None
+}
+
+fn hosts(process: Option<u32>) -> Option<Vec<SocketAddr>> {
+    let running = discovery::find(process).ok()?;
+    Some(running.hosts.iter().map(|(_, admin, _)| *admin).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_of_pairs_of_sites() {
+        let status = |seen_by: &str, to: &str, micros| {
+            let mut status = Status { seen_by: seen_by.into(), ..Status::default() };
+            status.own.latencies.insert(to.into(), micros);
+            status
+        };
+        let mut seen = Seen::default();
+        for status in [
+            status("aws/aws-1", "gcp/gcp-1", 82_000),
+            status("gcp/gcp-1", "aws/aws-2", 84_000),
+            status("aws/aws-2", "gcp/gcp-1", 81_000),
+        ] {
+            seen.measured(&status);
+        }
+        assert_eq!(seen.latency("aws", "gcp"), Some(Duration::from_millis(82)));
+        assert_eq!(seen.latency("gcp", "aws"), Some(Duration::from_millis(82)));
+        assert_eq!(seen.latency("gcp", "gcp"), None);
+    }
+}

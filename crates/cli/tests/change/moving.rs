@@ -1,0 +1,199 @@
+//! `dunlin move`: what it shows, what it writes, what it commits.
+
+use expect_test::expect;
+
+use crate::workbench::{Bench, TODO};
+
+const MOVE: [&str; 6] = ["move", "todo", "gcp=0", "aws=2", "--directory", "app"];
+
+fn with(more: &[&'static str]) -> Vec<&'static str> {
+    [&MOVE[..], more].concat()
+}
+
+#[test]
+fn plain_it_shows_the_plan_and_writes_nothing() {
+    let bench = Bench::new();
+    let before = bench.state();
+    expect![[r#"
+        component/todo  spec.sites.aws.replicas  1 -> 2  (app/todo.yaml:13, 1d99531)
+        component/todo  spec.sites.gcp.replicas  2 -> 0  (app/todo.yaml:11, 1d99531)
+        component/todo no lattice runs here to name hosts
+          starts    1 in aws
+          stays     1 in aws
+          may stop  2 in gcp, each once 2 others have promised to stay
+        warning redis stays in gcp: every call of the link "store" crosses sites
+        app/todo.yaml
+              gcp:
+        -       replicas: 2 # home
+        +       replicas: 0 # home
+              aws:
+        -       replicas: 1
+        +       replicas: 2
+            links:
+        nothing is written yet: --write edits the files, --commit commits them, --push pushes, --pr asks for it to be merged
+    "#]].assert_eq(&bench.text(&MOVE));
+    assert_eq!(bench.state(), before);
+}
+
+#[test]
+fn write_edits_the_file_alone() {
+    let bench = Bench::new();
+    let text = bench.text(&with(&["--write"]));
+    assert!(text.contains("wrote app/todo.yaml"), "{text}");
+    let expected = TODO
+        .replace("replicas: 2 # home", "replicas: 0 # home")
+        .replace("replicas: 1\n  links", "replicas: 2\n  links");
+    assert_eq!(bench.read("app/todo.yaml"), expected, "comments and order stay");
+    assert_eq!(bench.git(&["status", "--porcelain"]), " M app/todo.yaml");
+    // Written twice, it says so; nothing is lost.
+    let text = bench.text(&with(&["--write"]));
+    assert!(text.contains("nothing to change"), "{text}");
+}
+
+#[test]
+fn commit_commits_the_file_and_nothing_that_is_staged_beside_it() {
+    let bench = Bench::new();
+    bench.write("README", "staged\n");
+    bench.git(&["add", "README"]);
+    bench.write("app/redis.yaml", &format!("{}# not staged\n", bench.read("app/redis.yaml")));
+    let text = bench.text(&with(&["--commit"]));
+    let id = bench.git(&["rev-parse", "HEAD"]);
+    assert!(text.contains(&format!("revision {}  todo: move from gcp to aws", &id[..7])), "{text}");
+    expect![[r#"
+        todo: move from gcp to aws
+
+        gcp: 2 -> 0
+        aws: 1 -> 2
+
+
+        app/todo.yaml"#]]
+    .assert_eq(&bench.git(&["log", "-1", "--format=%B", "--name-only"]));
+    assert_eq!(bench.git(&["status", "--porcelain"]), "M  README\n M app/redis.yaml");
+    let value: serde_json::Value = serde_json::from_str(&json(
+        &bench,
+        &["move", "todo", "gcp=all", "--directory", "app", "--commit", "-o", "json"],
+    ))
+    .unwrap();
+    assert_eq!(value["done"]["revision"], bench.git(&["rev-parse", "HEAD"]), "{value:#}");
+    assert!(bench.read("app/todo.yaml").contains("replicas: all # home"));
+}
+
+/// What a command prints for scripts, and nothing of what it says to people.
+fn json(bench: &Bench, arguments: &[&str]) -> String {
+    let output = bench.dunlin(arguments);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn json_has_the_plan() {
+    let bench = Bench::new();
+    let value: serde_json::Value = serde_json::from_str(&json(&bench, &with(&["--output", "json"]))).unwrap();
+    expect![[r#"
+        {
+          "plan": {
+            "files": [
+              {
+                "file": "app/todo.yaml",
+                "lines": [
+                  "      gcp:",
+                  "-       replicas: 2 # home",
+                  "+       replicas: 0 # home",
+                  "      aws:",
+                  "-       replicas: 1",
+                  "+       replicas: 2",
+                  "    links:"
+                ]
+              }
+            ],
+            "slots": {
+              "todo": {
+                "mayStop": [
+                  "2 in gcp"
+                ],
+                "promises": 2,
+                "short": [],
+                "starts": [
+                  "1 in aws"
+                ],
+                "stays": [
+                  "1 in aws"
+                ]
+              }
+            },
+            "values": [
+              {
+                "after": 2,
+                "before": 1,
+                "field": "spec.sites.aws.replicas",
+                "object": "component/todo",
+                "source": {
+                  "commit": "1d99531ea334ca43efc8518c3571aa5495033289",
+                  "file": "app/todo.yaml",
+                  "line": 13
+                }
+              },
+              {
+                "after": 0,
+                "before": 2,
+                "field": "spec.sites.gcp.replicas",
+                "object": "component/todo",
+                "source": {
+                  "commit": "1d99531ea334ca43efc8518c3571aa5495033289",
+                  "file": "app/todo.yaml",
+                  "line": 11
+                }
+              }
+            ],
+            "warnings": [
+              {
+                "message": "redis stays in gcp: every call of the link \"store\" crosses sites",
+                "reason": "CrossesSites"
+              }
+            ]
+          }
+        }"#]]
+    .assert_eq(&format!("{value:#}"));
+}
+
+#[test]
+fn a_message_of_ones_own_and_the_current_directory() {
+    let bench = Bench::new();
+    let output = bench.dunlin_with(&["move", "todo", "aws=3", "--commit", "-m", "Scale up"], |command| {
+        command.current_dir(bench.mine().join("app"))
+    });
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(bench.git(&["log", "-1", "--format=%B"]), "Scale up");
+}
+
+#[test]
+fn outside_of_git_there_is_write() {
+    let bench = Bench::new();
+    let plain = bench.path("plain");
+    std::fs::create_dir(&plain).unwrap();
+    for name in ["lattice.yaml", "todo.yaml", "redis.yaml"] {
+        std::fs::copy(bench.mine().join("app").join(name), plain.join(name)).unwrap();
+    }
+    let directory = plain.to_str().unwrap();
+    let text = bench.fails(&["move", "todo", "aws=2", "--directory", directory, "--commit"], 2);
+    assert!(text.contains("is in no Git repository; --write"), "{text}");
+    bench.text(&["move", "todo", "aws=2", "--directory", directory, "--write"]);
+    assert!(std::fs::read_to_string(plain.join("todo.yaml")).unwrap().contains("replicas: 2\n  links"));
+}
+
+#[test]
+fn warnings_come_before_anything_is_done() {
+    let bench = Bench::new();
+    let text = bench.text(&["move", "todo", "gcp=0", "aws=0", "--directory", "app"]);
+    assert!(text.contains("todo runs nowhere any more"), "{text}");
+}
+
+#[test]
+fn shells_complete_it() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = bench.text(&["completion", shell]);
+        assert!(text.contains("rollback") && text.contains("promote"), "{shell}");
+    }
+    bench.fails(&["completion", "tcsh"], 2);
+}

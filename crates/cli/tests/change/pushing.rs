@@ -1,0 +1,102 @@
+//! `--push`: it arrives, is rebased once, or leaves everything as it was.
+
+use crate::workbench::Bench;
+
+const PUSH: [&str; 7] = ["move", "todo", "gcp=0", "aws=2", "--directory", "app", "--push"];
+
+#[test]
+fn it_arrives() {
+    let bench = Bench::new();
+    let text = bench.text(&PUSH);
+    assert!(text.contains("pushed to origin/main"), "{text}");
+    assert!(bench.origin("app/todo.yaml").contains("replicas: 0 # home"));
+    assert_eq!(bench.git(&["rev-parse", "HEAD"]), bench.git(&["rev-parse", "origin/main"]));
+}
+
+#[test]
+fn somebody_else_was_faster() {
+    let bench = Bench::new();
+    bench.somebody_pushes("README", |_| "theirs\n".into());
+    // Work of one's own, staged and not, stays as it is.
+    bench.write("app/lattice.yaml", &format!("{}# staged\n", bench.read("app/lattice.yaml")));
+    bench.git(&["add", "app/lattice.yaml"]);
+    bench.write("app/redis.yaml", &format!("{}# not staged\n", bench.read("app/redis.yaml")));
+    bench.write("notes", "not in git\n");
+    let output = bench.dunlin(&[&PUSH[..], &["--output", "json"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let head = bench.git(&["rev-parse", "HEAD"]);
+    assert_eq!(value["done"]["revision"], head, "the revision is that of the rebased commit: {value:#}");
+    assert_eq!(value["done"]["pushed"]["rebasedOnto"], bench.git(&["rev-parse", "HEAD~1"]));
+    assert_eq!(bench.git_in(&bench.path("origin.git"), &["rev-parse", "main"]), head);
+    assert_eq!(bench.read("README"), "theirs\n", "their change is here");
+    assert_eq!(bench.git(&["status", "--porcelain"]), "M  app/lattice.yaml\n M app/redis.yaml\n?? notes");
+    assert_eq!(bench.git(&["worktree", "list"]).lines().count(), 1, "nothing is left aside");
+}
+
+#[test]
+fn a_conflict_leaves_everything_as_it_was() {
+    let bench = Bench::new();
+    bench.somebody_pushes("app/todo.yaml", |text| text.replace("replicas: 2 # home", "replicas: 7 # home"));
+    bench.write("README", "staged\n");
+    bench.git(&["add", "README"]);
+    let before = bench.state();
+    let text = bench.fails(&PUSH, 1);
+    for word in [
+        "origin/main moved on",
+        "Somebody",
+        "both change app/todo.yaml",
+        "git pull",
+        "everything is as it was",
+    ] {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+    assert_eq!(bench.state(), before);
+}
+
+#[test]
+fn a_protected_branch_suggests_a_pull_request() {
+    let bench = Bench::new();
+    let script = "while read old new ref; do case $ref in refs/heads/main) echo 'main is protected' >&2; exit 1;; esac; done";
+    bench.hook("origin.git", "pre-receive", script);
+    let before = bench.state();
+    let text = bench.fails(&PUSH, 1);
+    for word in ["main is protected", "--pr", "everything is as it was"] {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+    assert_eq!(bench.state(), before);
+    let text = bench.text(&["move", "todo", "gcp=0", "aws=2", "--directory", "app", "--pr"]);
+    assert!(text.contains("pushed branch dunlin/todo-move-from-gcp-to-aws-"), "{text}");
+}
+
+#[test]
+fn an_origin_that_is_gone_leaves_everything_as_it_was() {
+    let bench = Bench::new();
+    std::fs::rename(bench.path("origin.git"), bench.path("gone.git")).unwrap();
+    let before = bench.state();
+    let text = bench.fails(&PUSH, 1);
+    assert!(text.contains("did not arrive") && text.contains("origin.git"), "{text}");
+    assert_eq!(bench.state(), before);
+}
+
+#[test]
+fn commits_that_go_along_are_told() {
+    let bench = Bench::new();
+    bench.write("README", "mine\n");
+    bench.git(&["commit", "--quiet", "--all", "-m", "Mine"]);
+    let text = bench.text(&PUSH);
+    assert!(text.contains("with one commit before it that was not pushed yet"), "{text}");
+}
+
+#[test]
+fn a_file_that_both_changed_here_and_there_is_not_overwritten() {
+    let bench = Bench::new();
+    bench.somebody_pushes("README", |_| "theirs\n".into());
+    bench.write("README", "mine, not committed\n");
+    let before = bench.state();
+    let text = bench.fails(&PUSH, 1);
+    assert!(text.contains("commit or stash them") && text.contains("README"), "{text}");
+    assert_eq!(bench.state(), before);
+    assert_ne!(bench.origin("README"), "mine, not committed");
+    assert!(bench.origin("app/todo.yaml").contains("replicas: 2 # home"), "nothing was pushed");
+}

@@ -1,0 +1,89 @@
+//! `--pr`: a branch of its own, pushed, and asked for; what is checked out stays as it is.
+
+use crate::workbench::{Bench, said};
+
+const ASK: [&str; 7] = ["move", "todo", "gcp=0", "aws=2", "--directory", "app", "--pr"];
+
+/// The branches that the origin has beside `main`.
+fn asked_for(bench: &Bench) -> Vec<String> {
+    let all = bench.git_in(&bench.path("origin.git"), &["branch", "--list", "--format=%(refname:short)"]);
+    all.lines().filter(|name| *name != "main").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_branch_is_pushed_and_nothing_else_is_touched() {
+    let bench = Bench::new();
+    bench.write("README", "staged\n");
+    bench.git(&["add", "README"]);
+    let (head, status) = (bench.git(&["rev-parse", "HEAD"]), bench.git(&["status", "--porcelain"]));
+    let text = bench.text(&ASK);
+    let branches = asked_for(&bench);
+    assert_eq!(branches.len(), 1, "{branches:?}");
+    // A path is no page on the web: whoever keeps it has to be told.
+    assert!(text.contains(&format!("git request-pull origin/main origin {}", branches[0])), "{text}");
+    assert_eq!((bench.git(&["rev-parse", "HEAD"]), bench.git(&["status", "--porcelain"])), (head, status));
+    assert!(bench.read("app/todo.yaml").contains("replicas: 2 # home"));
+    let there = bench.git_in(&bench.path("origin.git"), &["show", &format!("{}:app/todo.yaml", branches[0])]);
+    assert!(there.contains("replicas: 0 # home"), "{there}");
+    assert_eq!(bench.git(&["worktree", "list"]).lines().count(), 1, "nothing is left aside");
+    let text = bench.fails(&ASK, 2);
+    assert!(text.contains("was asked for before") && text.contains("git branch -D"), "{text}");
+}
+
+#[test]
+fn a_forge_is_asked_by_its_own_command_or_by_its_page() {
+    let bench = Bench::new();
+    // The origin is pushed to by its path, and called by its name on the web, token and all.
+    bench.git(&["remote", "set-url", "origin", "https://me:token@github.com/team/app.git"]);
+    bench.git(&["config", "remote.origin.pushurl", bench.path("origin.git").to_str().unwrap()]);
+    let text = bench.text(&ASK);
+    let branch = asked_for(&bench).remove(0);
+    assert!(!text.contains("token"), "{text}");
+    assert!(
+        text.contains(&format!(
+            "ask for it to be merged at https://github.com/team/app/compare/main...{branch}?expand=1"
+        )),
+        "{text}"
+    );
+    bench.git(&["branch", "--quiet", "-D", &branch]);
+    bench.git_in(&bench.path("origin.git"), &["branch", "--quiet", "-D", &branch]);
+
+    let programs = bench.path("programs");
+    std::fs::create_dir(&programs).unwrap();
+    bench.program(&programs.join("gh"), "echo \"$@\" > ../asked; echo https://github.com/team/app/pull/7");
+    let search = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let output = bench.dunlin_with(&ASK, |command| command.env("PATH", &search));
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("pull request https://github.com/team/app/pull/7"), "{}", said(&output));
+    let asked = std::fs::read_to_string(bench.path("asked")).unwrap();
+    assert!(
+        asked.starts_with(&format!(
+            "pr create --base main --head {branch} --title todo: move from gcp to aws"
+        )),
+        "{asked}"
+    );
+
+    bench.git(&["branch", "--quiet", "-D", &branch]);
+    bench.git_in(&bench.path("origin.git"), &["branch", "--quiet", "-D", &branch]);
+    bench.program(&programs.join("gh"), "echo 'not logged in' >&2; exit 4");
+    let output = bench.dunlin_with(&ASK, |command| command.env("PATH", &search));
+    let text = said(&output);
+    assert!(
+        output.status.success() && text.contains("not logged in") && text.contains("/compare/main..."),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_refusal_leaves_no_branch() {
+    let bench = Bench::new();
+    bench.hook("origin.git", "pre-receive", "echo 'nobody may push' >&2; exit 1");
+    let before = bench.state();
+    let text = bench.fails(&ASK, 1);
+    assert!(text.contains("nobody may push") && text.contains("everything is as it was"), "{text}");
+    assert_eq!(bench.state(), before);
+    bench.hook("mine/.git", "pre-commit", "echo 'badly written' >&2; exit 1");
+    let text = bench.fails(&ASK, 1);
+    assert!(text.contains("badly written"), "{text}");
+    assert_eq!(bench.state(), before);
+}

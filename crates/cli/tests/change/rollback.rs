@@ -1,0 +1,88 @@
+//! `dunlin rollback`: the object's fields, not the head.
+
+use expect_test::expect;
+
+use crate::workbench::{Bench, TODO};
+
+/// Commits a change of a file, and gives its short id.
+fn commit(bench: &Bench, name: &str, change: impl Fn(String) -> String) -> String {
+    bench.write(name, &change(bench.read(name)));
+    bench.git(&["commit", "--quiet", "--all", "-m", "Change"]);
+    bench.git(&["rev-parse", "--short=7", "HEAD"])
+}
+
+#[test]
+fn the_last_change_of_an_object_goes_and_what_came_since_stays() {
+    let bench = Bench::new();
+    bench.text(&["move", "todo", "gcp=0", "aws=2", "--directory", "app", "--commit"]);
+    let moved = bench.git(&["rev-parse", "--short=7", "HEAD"]);
+    commit(&bench, "app/todo.yaml", |text| {
+        text.replace("shop:1", "shop:2").replace("# The application.", "# Ours.")
+    });
+    commit(&bench, "README", |_| "else\n".into());
+    let text = bench.text(&["rollback", "todo", "--directory", "app"]);
+    expect![[r#"
+        component/todo  spec.sites.aws.replicas  2 -> 1  (app/todo.yaml:13, a0ae9a2)
+        component/todo  spec.sites.gcp.replicas  0 -> 2  (app/todo.yaml:11, a0ae9a2)
+        component/todo no lattice runs here to name hosts
+          starts    2 in gcp
+          stays     1 in aws
+          may stop  1 in aws, each once 3 others have promised to stay
+        app/todo.yaml
+              gcp:
+        -       replicas: 0 # home
+        +       replicas: 2 # home
+              aws:
+        -       replicas: 2
+        +       replicas: 1
+            links:
+        nothing is written yet: --write edits the files, --commit commits them, --push pushes, --pr asks for it to be merged
+    "#]].assert_eq(&text);
+    let text = bench.text(&["rollback", "todo", "--directory", "app", "--commit"]);
+    assert!(text.contains(&format!("todo: undo {moved}")), "{text}");
+    let expected = TODO.replace("shop:1", "shop:2").replace("# The application.", "# Ours.");
+    assert_eq!(bench.read("app/todo.yaml"), expected);
+    assert_eq!(bench.read("README"), "else\n");
+    // The change of the rollback is the last one now: once more is forward again.
+    bench.text(&["rollback", "todo", "--directory", "app", "--commit"]);
+    assert!(bench.read("app/todo.yaml").contains("replicas: 0 # home"));
+}
+
+#[test]
+fn to_a_revision() {
+    let bench = Bench::new();
+    let first = bench.git(&["rev-parse", "HEAD"]);
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:2"));
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:2", "todo:3"));
+    bench.text(&["rollback", "component/todo", "--to", &first[..9], "--directory", "app", "--write"]);
+    assert_eq!(bench.read("app/todo.yaml"), TODO);
+    let text = bench.fails(&["rollback", "todo", "--to", "nothing", "--directory", "app"], 2);
+    assert!(text.contains("no commit \"nothing\""), "{text}");
+}
+
+#[test]
+fn without_a_name_all_that_the_last_commit_changed() {
+    let bench = Bench::new();
+    let redis = bench.read("app/redis.yaml");
+    bench.write("app/redis.yaml", &redis.replace("6379", "6380"));
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:2").replace("shop:1", "shop:2"));
+    commit(&bench, "app/todo.yaml", |text| text.replace("# Beside it.", "# Beside."));
+    bench.text(&["rollback", "--directory", "app", "--commit"]);
+    assert_eq!(bench.read("app/redis.yaml"), redis);
+    assert_eq!(bench.read("app/todo.yaml"), TODO.replace("# Beside it.", "# Beside."));
+    let subject = bench.git(&["log", "-1", "--format=%s"]);
+    assert!(subject.starts_with("shop, todo, redis: undo "), "{subject}");
+}
+
+#[test]
+fn what_cannot_be_rolled_back_says_so() {
+    let bench = Bench::new();
+    let text = bench.fails(&["rollback", "todo", "--directory", "app"], 2);
+    assert!(text.contains("nothing to go back to") && text.contains("git revert"), "{text}");
+    let text = bench.fails(&["rollback", "--directory", "app"], 2);
+    assert!(text.contains("more than a change of fields"), "{text}");
+    let text = bench.fails(&["rollback", "tood", "--directory", "app"], 2);
+    assert!(text.contains("component/tood is not in the head"), "{text}");
+    let text = bench.fails(&["rollback", "thing/todo", "--directory", "app"], 2);
+    assert!(text.contains("unknown kind"), "{text}");
+}
