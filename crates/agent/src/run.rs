@@ -116,11 +116,13 @@ pub(crate) fn start<L: Launcher>(
         shared,
         tasks: Default::default(),
         starts: Default::default(),
+        preparing: None,
         retiring: 0,
         slots: Arc::clone(&slots),
         view: Arc::clone(&view),
         ran: ran_sender,
         published: None,
+        start_limit: config.start_limit,
     };
     let inputs = Inputs { desired, facts, drain: drain_receiver };
     let task = tokio::spawn(run(work, inputs, drained_sender));

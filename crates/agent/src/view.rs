@@ -50,6 +50,7 @@ struct Read {
     number: u64,
     state: Option<Arc<HostState>>,
     slots: Arc<BTreeMap<String, SlotView>>,
+    over: Arc<BTreeSet<(String, String)>>,
 }
 
 impl States {
@@ -84,7 +85,8 @@ impl States {
         }
         let state = seen.state.as_ref().and_then(|state| HostState::from_bytes(&state.body)).map(Arc::new);
         let slots = Arc::new(state.as_ref().map(|state| state.slot_views()).unwrap_or_default());
-        let read = Read { incarnation: seen.incarnation, number, state, slots };
+        let over = Arc::new(state.as_ref().map(|state| state.over()).unwrap_or_default());
+        let read = Read { incarnation: seen.incarnation, number, state, slots, over };
         self.read.insert(host.clone(), read.clone());
         read
     }
@@ -107,5 +109,6 @@ fn view(host: &HostId, seen: &Seen, read: &Read, now: Instant) -> HostView {
         weight: state.map_or(0, |state| state.weight),
         slots: Arc::clone(&read.slots),
         overdue: BTreeSet::new(),
+        over: Arc::clone(&read.over),
     }
 }

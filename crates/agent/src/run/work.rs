@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -24,6 +25,7 @@ pub(super) enum Event<S> {
     Started { token: Token, outcome: Result<Arc<S>, StartFailure> },
     Answered { component: String, round: u64, host: HostId, answer: Answer },
     Gone { token: Token },
+    Prepared,
     Told,
 }
 
@@ -34,18 +36,24 @@ pub(super) struct Work<L: Launcher> {
     /// Everything under way. Dropped with the loop, which ends all of it.
     pub(super) tasks: JoinSet<Event<L::Slot>>,
     pub(super) starts: HashMap<Token, AbortHandle>,
+    pub(super) preparing: Option<Id>,
     pub(super) retiring: usize,
     pub(super) slots: Arc<ArcSwap<SlotTable<L::Slot>>>,
     pub(super) view: Arc<ArcSwap<LatticeView>>,
     pub(super) ran: watch::Sender<BTreeSet<String>>,
     pub(super) published: Option<HostState>,
+    pub(super) start_limit: Duration,
 }
 
 impl<L: Launcher> Work<L> {
     /// One step of the core, and all that follows from it.
     pub(super) fn step(&mut self, facts: &HostFacts) {
         let shared = Arc::clone(&self.shared);
-        let actions = shared.inner().with_world(&shared.presence, |core, world| core.step(world));
+        let actions = {
+            let mut inner = shared.inner();
+            inner.linked = facts.linked;
+            inner.with_world(&shared.presence, |core, world| core.step(world))
+        };
         // The table first: when an old instance begins to drain, new calls already go to the new one.
         self.show_slots();
         actions.into_iter().for_each(|action| self.carry_out(action));
@@ -57,7 +65,7 @@ impl<L: Launcher> Work<L> {
     }
 
     /// What a task that ended has to tell. One that was cancelled has nothing to tell, nor has one that panicked,
-    /// except for a start: that failed.
+    /// except for a start (that failed) and a preparation (that is over).
     pub(super) fn event_of(
         &mut self,
         ended: Result<(Id, Event<L::Slot>), JoinError>,
@@ -66,6 +74,9 @@ impl<L: Launcher> Work<L> {
             Ok((_, event)) => return Some(event),
             Err(error) => error,
         };
+        if self.preparing == Some(error.id()) {
+            return Some(Event::Prepared);
+        }
         let token =
             self.starts.iter().find(|(_, start)| start.id() == error.id()).map(|(token, _)| *token)?;
         let reason = format!("the start broke off: {error}");
@@ -84,6 +95,10 @@ impl<L: Launcher> Work<L> {
             Event::Gone { token } => {
                 self.retiring -= 1;
                 self.shared.inner().core.gone(token);
+            }
+            Event::Prepared => {
+                self.preparing = None;
+                self.shared.inner().core.has_prepared();
             }
             Event::Told => {}
         }
@@ -118,6 +133,16 @@ impl<L: Launcher> Work<L> {
                 let launcher = Arc::clone(&self.launcher);
                 let start = async move { Event::Started { token, outcome: launcher.start(&demand).await } };
                 self.starts.insert(token, self.tasks.spawn(start));
+            }
+            Action::Prepare { demand } => {
+                tracing::debug!(component = demand.component, identity = demand.identity, "preparing");
+                let (launcher, limit) = (Arc::clone(&self.launcher), self.start_limit);
+                let prepare = async move {
+                    // A launcher that takes too long is given up; a start would tell what is wrong.
+                    let _ = timeout(limit, launcher.prepare(&demand)).await;
+                    Event::Prepared
+                };
+                self.preparing = Some(self.tasks.spawn(prepare).id());
             }
             Action::Cancel { token } => {
                 if let Some(start) = self.starts.remove(&token) {
