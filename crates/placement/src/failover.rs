@@ -25,12 +25,16 @@ pub fn lost_for(site: &str, hosts: &[HostView]) -> Option<Duration> {
     live.map(|host| host.unseen_for).min()
 }
 
+/// A host that knows of a lost link looks back no further than this: one of several sites that fell silent together was
+/// heard a second longer than the others, which must not make those the only silent ones.
+const HEARD: Duration = Duration::from_secs(3);
+
 /// Whether a host of `my_site` cannot tell the silence of other sites from its own: it hears none of them, and knows
 /// that its server has no link to the hub. While that is so it judges no site. A link of which nothing is known
 /// counts as there: at worst a component runs once too often.
 #[must_use]
 pub fn cut_off(my_site: &str, hosts: &[HostView], linked: Option<bool>) -> bool {
-    let hears = |host: &HostView| host.id.site != my_site && host.seen_within(CANDIDATE);
+    let hears = |host: &HostView| host.id.site != my_site && host.seen_within(HEARD);
     linked == Some(false) && !hosts.iter().any(hears)
 }
 

@@ -46,7 +46,9 @@ impl Failovers {
         now: Instant,
         bugs: Bugs,
     ) {
-        let pairs = || demands.clone().filter_map(|demand| Some((demand, demand.failover.as_ref()?)));
+        // Of what is suspended nothing starts anywhere, nor does it end that anybody stands in for it.
+        let active = || demands.clone().filter(|demand| !demand.suspend);
+        let pairs = || active().filter_map(|demand| Some((demand, demand.failover.as_ref()?)));
         let homes: BTreeSet<&str> =
             pairs().flat_map(|(demand, _)| asked(demand)).filter(|site| *site != me.site).collect();
         self.sites.retain(|site, _| homes.contains(site.as_str()));
