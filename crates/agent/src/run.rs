@@ -13,7 +13,7 @@ use dunlin_lattice::promises::{Ask, Promises, Promising};
 use dunlin_lattice::subjects::Subjects;
 use dunlin_placement::{Desired, RANK_VERSION};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use crate::agent::{AgentConfig, AgentHandle};
 use crate::core::{Core, Settings, World};
@@ -25,6 +25,10 @@ use work::{Event, Work};
 
 /// Ages cross their limits without anything else happening: the core looks at least this often.
 const TICK: Duration = Duration::from_millis(250);
+
+/// What others show is looked at no more often than this for each host that is known: of hundreds one changes all the
+/// time, and each look is at all of them.
+const REST: Duration = Duration::from_micros(200);
 
 /// A wish to drain.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +139,7 @@ async fn run<L: Launcher>(mut work: Work<L>, mut inputs: Inputs, drained: watch:
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     inputs.desired.mark_changed();
+    let mut rested = Instant::now();
     loop {
         // A sender that is gone leaves its last value in force.
         tokio::select! {
@@ -156,7 +161,7 @@ async fn run<L: Launcher>(mut work: Work<L>, mut inputs: Inputs, drained: watch:
                 }
             }
             Ok(()) = inputs.facts.changed() => {}
-            Ok(()) = changes.changed() => {}
+            () = next_change(&mut changes, rested) => {}
             () = wake.notified() => {}
             _ = tick.tick() => {}
         }
@@ -166,12 +171,24 @@ async fn run<L: Launcher>(mut work: Work<L>, mut inputs: Inputs, drained: watch:
             work.handle(event);
         }
         work.step(&inputs.facts.borrow_and_update().clone());
+        let known = u32::try_from(work.view.load().hosts.len()).unwrap_or(u32::MAX);
+        rested = Instant::now() + REST.saturating_mul(known).min(TICK);
         if work.is_drained() {
             break;
         }
     }
     work.shared.presence.goodbye().await;
     drained.send_replace(true);
+}
+
+/// Until others show something new, and not before `rested`. Nothing is lost if something else comes first: every step
+/// sees all that there is.
+async fn next_change(changes: &mut watch::Receiver<u64>, rested: Instant) {
+    if changes.changed().await.is_err() {
+        // A sender that is gone changes nothing any more.
+        std::future::pending::<()>().await;
+    }
+    sleep_until(rested).await;
 }
 
 impl<L: Launcher> Work<L> {

@@ -56,7 +56,7 @@ impl Failovers {
             .flat_map(|(demand, _)| asked(demand).map(|home| (demand.component.as_str(), home)))
             .collect();
         self.over.retain(|(component, home), _| known.contains(&(component.as_str(), home.as_str())));
-        if !hears && !bugs.failover_while_deaf {
+        if !hears {
             self.sites.clear();
             self.over.values_mut().for_each(|over| over.ready_since = None);
             return;

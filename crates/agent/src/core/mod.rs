@@ -326,7 +326,8 @@ impl Core {
     fn note_failovers(&mut self, world: &World<'_>, hosts: &[HostView]) {
         let (me, bugs) = (&self.settings.me, self.settings.bugs);
         let cut_off = cut_off(&me.site, hosts, world.linked) && !bugs.failover_while_cut_off;
-        let hears = world.hearing == Hearing::Good && !cut_off;
+        let deaf = world.hearing != Hearing::Good && !bugs.failover_while_deaf;
+        let hears = !deaf && !cut_off;
         let demands = self.demands.values().map(Arc::as_ref);
         self.failovers.watch(demands, hosts, me, hears, world.now, bugs);
     }

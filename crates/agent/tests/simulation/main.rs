@@ -43,7 +43,11 @@ fn seeds(few: u64) -> Vec<u64> {
 
 fn check(profile: Profile, test: &str, few: u64) {
     let mut failed = Vec::new();
-    for seed in seeds(few) {
+    let seeds = match seeds(few) {
+        all if profile == Profile::Crowd && all.len() > 1 => all[..all.len().div_ceil(50)].to_vec(),
+        all => all,
+    };
+    for seed in seeds {
         if let (Some(violation), _) = run(seed, profile, Bugs::default()) {
             println!("{violation}");
             println!(
@@ -91,8 +95,14 @@ fn commits_are_taken_back() {
 }
 
 #[test]
+fn many_hosts() {
+    check(Profile::Throng, "many_hosts", 1);
+}
+
+/// A seed takes minutes: none in the quick run, one for fifty of the others in the full one.
+#[test]
 fn hundreds_of_hosts() {
-    check(Profile::Crowd, "hundreds_of_hosts", 1);
+    check(Profile::Crowd, "hundreds_of_hosts", 0);
 }
 
 #[test]
@@ -144,11 +154,7 @@ fn catches_counting_only_the_seen() {
 
 #[test]
 fn catches_resurrection() {
-    catches(
-        Bugs { resurrect: true, ..Bugs::default() },
-        Profile::Hosts,
-        "a confirmed neighbour wants something else",
-    );
+    catches(Bugs { resurrect: true, ..Bugs::default() }, Profile::Hosts, "on hearsay");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub enum Profile {
     Sites,
     /// Commits that come in bursts and are taken back while hosts are at each of them.
     Commits,
+    /// Some forty hosts.
+    Throng,
     /// Hundreds of hosts.
     Crowd,
 }
@@ -86,12 +88,14 @@ impl Profile {
                 (Commit, 2),
                 (Kill, 2),
                 (Drain, 1),
-                (Freeze, 1),
-                (Disconnect, 2),
+                (Freeze, 2),
+                (Disconnect, 4),
                 (Link, 1),
             ],
             Self::Commits => &[(Burst, 8), (Commit, 6), (Kill, 1), (Drain, 1), (Link, 2)],
-            Self::Crowd => &[(Commit, 6), (Kill, 4), (Drain, 3), (SiteOutage, 1), (Partition, 1), (Link, 1)],
+            Self::Throng | Self::Crowd => {
+                &[(Commit, 6), (Kill, 4), (Drain, 3), (SiteOutage, 1), (Disconnect, 1), (Link, 1)]
+            }
         }
     }
 
@@ -117,7 +121,7 @@ impl Profile {
             Self::Moves => 3_000,
             Self::Haste => 1_500,
             Self::Everything | Self::Network | Self::Hosts | Self::Sites | Self::Commits => 5_000,
-            Self::Crowd => 4_000,
+            Self::Throng | Self::Crowd => 4_000,
         };
         // Now and then several at once.
         Duration::from_millis(if random.random_bool(0.2) {
@@ -141,7 +145,7 @@ impl Profile {
         Duration::from_secs(match self {
             Self::Everything => 100,
             Self::Sites => 240,
-            Self::Crowd => 40,
+            Self::Throng | Self::Crowd => 30,
             _ => 70,
         })
     }
@@ -150,7 +154,7 @@ impl Profile {
     pub fn failover(self) -> f64 {
         match self {
             Self::Sites => 0.85,
-            Self::Everything | Self::Crowd => 0.4,
+            Self::Everything | Self::Throng | Self::Crowd => 0.4,
             _ => 0.0,
         }
     }
@@ -161,18 +165,18 @@ impl Profile {
     }
 }
 
-/// The hosts of a lattice: two or three sites, two to four hosts in each; in a crowd some fifty each in three to five.
+/// The hosts of a lattice: two or three sites, two to four hosts in each; many more in three to five sites in a crowd.
 pub fn hosts(profile: Profile, random: &mut StdRng) -> Vec<HostId> {
     let sites = ["gcp", "aws", "edge", "azure", "home"];
-    let (count, each) = if profile == Profile::Crowd {
-        (random.random_range(3..=5), 210)
-    } else {
-        (random.random_range(2..=3), 0)
+    let all = match profile {
+        Profile::Throng => Some(random.random_range(30..50)),
+        Profile::Crowd => Some(random.random_range(200..300)),
+        _ => None,
     };
+    let count = if all.is_some() { random.random_range(3..=5) } else { random.random_range(2..=3) };
     let mut hosts = Vec::new();
     for site in &sites[..count] {
-        let few = random.random_range(2..=4);
-        for number in 1..=if each > 0 { each / count + few } else { few } {
+        for number in 1..=all.map_or_else(|| random.random_range(2..=4), |all| all / count) {
             hosts.push(HostId { site: (*site).to_owned(), host: format!("{site}-{number}") });
         }
     }

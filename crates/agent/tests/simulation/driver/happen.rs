@@ -52,7 +52,7 @@ impl Simulation {
                 {
                     return;
                 }
-                let until = self.millis(300, 20_000);
+                let until = self.millis(300, if profile == Profile::Sites { 40_000 } else { 20_000 });
                 self.truth.tell(format!("{what:?} {host} for {until:?}"));
                 if what == Happening::Freeze {
                     self.network.faults().freeze(&host);

@@ -97,7 +97,8 @@ impl Repository {
                         SiteDemand::all()
                     } else {
                         let hosts = u32::try_from(self.hosts[site]).unwrap();
-                        let most = if self.profile == Profile::Crowd { 12 } else { 3 };
+                        let many = matches!(self.profile, Profile::Throng | Profile::Crowd);
+                        let most = if many { 12 } else { 3 };
                         SiteDemand::count(random.random_range(1..=hosts.min(most)))
                     };
                     sites.insert(site.clone(), demand);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin_manifest::HostId;
-use dunlin_placement::{Demand, Replicas};
+use dunlin_placement::{Demand, RESTART_WAIT, Replicas};
 use tokio::time::Instant;
 
 use super::{HostTruth, Inner};
@@ -49,12 +49,12 @@ impl Inner {
         }
     }
 
-    /// A host that has read nothing starts nothing from its last good state while a neighbour is known to want
-    /// something else, unless it was confirmed before.
+    /// A host that has read nothing starts nothing from its last good state before it has waited, nor while a neighbour
+    /// is known to want something else; unless a neighbour has confirmed it.
     fn check_hearsay(&mut self, host: &HostId, truth: &HostTruth, component: &str) {
         let Some(known) = truth.snapshot.as_ref().filter(|_| !truth.read) else { return };
         let now = Instant::now();
-        let mut refuted = false;
+        let mut refuted = now - truth.born < RESTART_WAIT;
         for (other, state) in self.hosts.iter().filter(|(other, _)| other.site == host.site && *other != host)
         {
             let same = |desired: &dunlin_placement::Desired| desired.digest == known.digest;
@@ -67,7 +67,7 @@ impl Inner {
         }
         if refuted {
             self.violated(&format!(
-                "{host} starts {component} though a confirmed neighbour wants something else"
+                "{host} starts {component} on hearsay: no neighbour confirms what it last knew"
             ));
         }
     }
