@@ -16,5 +16,5 @@ pub use crate::core::Bugs;
 pub use agent::{Agent, AgentConfig, AgentError, AgentHandle};
 pub use events::{Batch, Event, Events, What};
 pub use slots::{InSlot, Launcher, Slot, SlotTable, StartFailure};
-pub use state::{Condition, HostFacts, HostState, STATE_VERSION, SlotReport, UpdateReport};
+pub use state::{Condition, FailoverReport, HostFacts, HostState, STATE_VERSION, SlotReport, UpdateReport};
 pub use view::{HostEntry, LatticeView};

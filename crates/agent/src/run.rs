@@ -14,7 +14,7 @@ use dunlin_lattice::promises::{Ask, Promises, Promising};
 use dunlin_lattice::subjects::Subjects;
 use dunlin_placement::{Desired, RANK_VERSION};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use crate::agent::{AgentConfig, AgentHandle};
 use crate::core::{Core, Settings, World};
@@ -27,6 +27,10 @@ use work::{Event, Work};
 
 /// Ages cross their limits without anything else happening: the core looks at least this often.
 const TICK: Duration = Duration::from_millis(250);
+
+/// What others show is looked at no more often than this for each host that is known: of hundreds one changes all the
+/// time, and each look is at all of them.
+const REST: Duration = Duration::from_micros(200);
 
 /// A wish to drain.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +123,7 @@ pub(crate) fn start<L: Launcher>(
         shared,
         tasks: Default::default(),
         starts: Default::default(),
+        preparing: None,
         retiring: 0,
         slots: Arc::clone(&slots),
         view: Arc::clone(&view),
@@ -126,6 +131,7 @@ pub(crate) fn start<L: Launcher>(
         published: None,
         story: Default::default(),
         events: events.clone(),
+        start_limit: config.start_limit,
     };
     let inputs = Inputs { desired, facts, drain: drain_receiver };
     let task = tokio::spawn(run(work, inputs, drained_sender));
@@ -138,6 +144,7 @@ async fn run<L: Launcher>(mut work: Work<L>, mut inputs: Inputs, drained: watch:
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     inputs.desired.mark_changed();
+    let mut rested = Instant::now();
     loop {
         // A sender that is gone leaves its last value in force.
         tokio::select! {
@@ -159,7 +166,7 @@ async fn run<L: Launcher>(mut work: Work<L>, mut inputs: Inputs, drained: watch:
                 }
             }
             Ok(()) = inputs.facts.changed() => {}
-            Ok(()) = changes.changed() => {}
+            () = next_change(&mut changes, rested) => {}
             () = wake.notified() => {}
             _ = tick.tick() => {}
         }
@@ -169,12 +176,24 @@ async fn run<L: Launcher>(mut work: Work<L>, mut inputs: Inputs, drained: watch:
             work.handle(event);
         }
         work.step(&inputs.facts.borrow_and_update().clone());
+        let known = u32::try_from(work.view.load().hosts.len()).unwrap_or(u32::MAX);
+        rested = Instant::now() + REST.saturating_mul(known).min(TICK);
         if work.is_drained() {
             break;
         }
     }
     work.shared.presence.goodbye().await;
     drained.send_replace(true);
+}
+
+/// Until others show something new, and not before `rested`. Nothing is lost if something else comes first: every step
+/// sees all that there is.
+async fn next_change(changes: &mut watch::Receiver<u64>, rested: Instant) {
+    if changes.changed().await.is_err() {
+        // A sender that is gone changes nothing any more.
+        std::future::pending::<()>().await;
+    }
+    sleep_until(rested).await;
 }
 
 impl<L: Launcher> Work<L> {

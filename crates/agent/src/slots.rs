@@ -22,6 +22,11 @@ pub trait Launcher: Send + Sync + 'static {
     /// # Errors
     /// [`StartFailure`], with how far the failure reaches.
     async fn start(&self, demand: &Demand) -> Result<Arc<Self::Slot>, StartFailure>;
+
+    /// Fetches and compiles ahead what may have to start here when another site is lost, so that the start is quick.
+    /// Asked for once for each identity, one at a time; given up after [`crate::AgentConfig::start_limit`]. Whoever
+    /// fails says so in the log: nothing else follows from it. Does nothing unless a launcher knows how.
+    async fn prepare(&self, _demand: &Demand) {}
 }
 
 /// A started component. Dropping the last reference stops it at once.

@@ -46,6 +46,9 @@ pub struct HostState {
     /// What its operator should know: shortages, what it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// Homes of components that it holds to be stood in for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failovers: Vec<FailoverReport>,
     /// What the process around the agent adds; opaque here.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub details: serde_json::Value,
@@ -93,13 +96,27 @@ pub struct UpdateReport {
     pub attempts: u32,
 }
 
+/// A site that another stands in for, in the opinion of the reporting host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailoverReport {
+    /// The component.
+    pub component: String,
+    /// The site that was lost.
+    pub from: String,
+    /// The reporting host's uptime in milliseconds when it came to think so.
+    pub since_ms: u64,
+    /// The site is ready again, though not for long enough yet.
+    #[serde(default)]
+    pub ready: bool,
+}
+
 /// Something that is not as asked, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     /// The component that it is about, if one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// What is the matter, as a word for machines: `Shortage`, `WaitsForPromises`, `NotConfirmed`, `Deaf`.
+    /// What is the matter, as a word for machines: `Shortage`, `WaitsForPromises`, `NotConfirmed`, `FailedOver`, `Deaf`.
     pub kind: String,
     /// What is the matter, as a sentence for people.
     pub message: String,
@@ -115,6 +132,8 @@ pub struct HostFacts {
     pub providers: BTreeSet<String>,
     /// Anything else that `dunlin status` shows: mistakes in manifests, addresses.
     pub details: serde_json::Value,
+    /// Whether the server that this host is connected to has a link to the hub; `None` if that is not known.
+    pub linked: Option<bool>,
 }
 
 impl HostState {
@@ -129,6 +148,11 @@ impl HostState {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(bytes).ok().filter(|state| state.version <= STATE_VERSION)
+    }
+
+    /// The homes that it holds to be stood in for, as placement wants them.
+    pub(crate) fn over(&self) -> BTreeSet<(String, String)> {
+        self.failovers.iter().map(|report| (report.component.clone(), report.from.clone())).collect()
     }
 
     /// Its slots, as placement wants them.

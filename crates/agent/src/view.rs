@@ -1,6 +1,6 @@
 //! All hosts as this one sees them: for the router, for `dunlin status`, and (as [`HostView`]s) for placement.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dunlin_lattice::presence::{PeerClock, Seen, Table};
@@ -38,10 +38,10 @@ pub struct HostEntry {
     pub clock: PeerClock,
 }
 
-/// States read, kept until they change.
+/// States read, kept until they change; in the order of the table.
 #[derive(Debug, Default)]
 pub(crate) struct States {
-    read: HashMap<HostId, Read>,
+    read: Vec<(HostId, Read)>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,43 +50,66 @@ struct Read {
     number: u64,
     state: Option<Arc<HostState>>,
     slots: Arc<BTreeMap<String, SlotView>>,
+    over: Arc<BTreeSet<(String, String)>>,
 }
 
 impl States {
     /// All others as placement wants them.
     pub(crate) fn views(&mut self, table: &Table, now: Instant) -> Vec<HostView> {
-        self.read.retain(|host, _| table.get(host).is_some());
-        table.iter().map(|(host, seen)| view(host, seen, &self.of(host, seen), now)).collect()
+        self.refresh(table);
+        table.iter().zip(&self.read).map(|((host, seen), (_, read))| view(host, seen, read, now)).collect()
     }
 
     /// All others as readers want them.
     pub(crate) fn entries(&mut self, table: &Table) -> BTreeMap<HostId, HostEntry> {
-        let entry = |(host, seen): (&HostId, &Seen)| {
+        self.refresh(table);
+        let entry = |((host, seen), (_, read)): ((&HostId, &Seen), &(HostId, Read))| {
             let entry = HostEntry {
                 incarnation: seen.incarnation,
                 first_seen: seen.first_seen,
                 last_beat: seen.last_beat,
                 goodbye: seen.goodbye,
-                state: self.of(host, seen).state,
+                state: read.state.clone(),
                 clock: seen.clock,
             };
             (host.clone(), entry)
         };
-        table.iter().map(entry).collect()
+        table.iter().zip(&self.read).map(entry).collect()
     }
 
-    fn of(&mut self, host: &HostId, seen: &Seen) -> Read {
-        let number = seen.state.as_ref().map_or(0, |state| state.number);
-        if let Some(read) = self.read.get(host)
-            && (read.incarnation, read.number) == (seen.incarnation, number)
-        {
-            return read.clone();
+    /// Reads what is new, so that what was read stands beside what the table shows: both are in order, so that one
+    /// walk does, however many hosts there are.
+    fn refresh(&mut self, table: &Table) {
+        let current = self.read.len() == table.len()
+            && table.iter().zip(&self.read).all(|((host, seen), (known, read))| {
+                *host == *known && (seen.incarnation, number(seen)) == (read.incarnation, read.number)
+            });
+        if current {
+            return;
         }
+        let mut known = std::mem::take(&mut self.read).into_iter().peekable();
+        for (host, seen) in table.iter() {
+            while known.next_if(|(before, _)| before < host).is_some() {}
+            let same = |(before, read): &(HostId, Read)| {
+                before == host && (read.incarnation, read.number) == (seen.incarnation, number(seen))
+            };
+            let read = known.next_if(same).unwrap_or_else(|| (host.clone(), Read::of(seen)));
+            self.read.push(read);
+        }
+    }
+}
+
+/// The number of the state that is held of a host.
+fn number(seen: &Seen) -> u64 {
+    seen.state.as_ref().map_or(0, |state| state.number)
+}
+
+impl Read {
+    fn of(seen: &Seen) -> Self {
         let state = seen.state.as_ref().and_then(|state| HostState::from_bytes(&state.body)).map(Arc::new);
         let slots = Arc::new(state.as_ref().map(|state| state.slot_views()).unwrap_or_default());
-        let read = Read { incarnation: seen.incarnation, number, state, slots };
-        self.read.insert(host.clone(), read.clone());
-        read
+        let over = Arc::new(state.as_ref().map(|state| state.over()).unwrap_or_default());
+        Self { incarnation: seen.incarnation, number: number(seen), state, slots, over }
     }
 }
 
@@ -107,5 +130,6 @@ fn view(host: &HostId, seen: &Seen, read: &Read, now: Instant) -> HostView {
         weight: state.map_or(0, |state| state.weight),
         slots: Arc::clone(&read.slots),
         overdue: BTreeSet::new(),
+        over: Arc::clone(&read.over),
     }
 }

@@ -143,8 +143,11 @@ async fn one_of_two_runs_it_both_see_it_and_a_drain_hands_it_over() {
     assert!(second.handle.slots().load().is_empty());
     assert_eq!(*first.handle.ran().borrow(), BTreeSet::from(["todo".to_owned()]));
 
-    let facts =
-        HostFacts { providers: BTreeSet::from(["redis".into()]), details: serde_json::json!({"n": 1}) };
+    let facts = HostFacts {
+        providers: BTreeSet::from(["redis".into()]),
+        details: serde_json::json!({"n": 1}),
+        linked: None,
+    };
     first.facts.send_replace(facts.clone());
     until(2, "facts are published", || {
         let view = second.handle.view().load_full();

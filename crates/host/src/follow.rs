@@ -79,7 +79,7 @@ impl Source {
             message: format!("{}: {trouble}", shared.id),
         }));
         let details = serde_json::to_value(&conditions).unwrap_or_default();
-        let facts = HostFacts { providers: shared.stores.names(), details };
+        let facts = HostFacts { providers: shared.stores.names(), details, linked: None };
         self.facts.send_if_modified(|now| {
             let new = *now != facts;
             *now = facts;

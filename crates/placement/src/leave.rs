@@ -6,6 +6,7 @@ use std::time::Duration;
 use dunlin_manifest::HostId;
 
 use crate::demand::{Demand, Replicas, SiteDemand};
+use crate::failover::{lost_homes, with_stand_ins};
 use crate::rank;
 use crate::view::HostView;
 use crate::wanted::{CANDIDATE, fits};
@@ -70,16 +71,25 @@ pub fn others_possible(demand: &Demand, hosts: &[HostView], myself: &HostId) -> 
 
 /// How many others must have said yes before the slot of `myself` may leave. A host that drains does not wait for
 /// slots that no host could run; one that cannot hear (`deaf`) does not judge who could.
+///
+/// Sites that stand in for the homes `over`, or soon will for those that are lost, count for who could. What is asked
+/// stays what Git says.
 #[must_use]
 pub fn promises_needed(
     demand: &Demand,
+    over: &BTreeSet<&str>,
     hosts: &[HostView],
     myself: &HostId,
     draining: bool,
     deaf: bool,
 ) -> usize {
     let asked = total_asked(demand, hosts);
-    if draining && !deaf { asked.min(others_possible(demand, hosts, myself)) } else { asked }
+    if !draining || deaf {
+        return asked;
+    }
+    let homes: BTreeSet<&str> = lost_homes(demand, hosts).chain(over.iter().copied()).collect();
+    let whole = with_stand_ins(demand, homes, hosts, Some(myself));
+    asked.min(others_possible(whole.as_ref().unwrap_or(demand), hosts, myself))
 }
 
 /// Who asks "will you stay?".

@@ -7,8 +7,11 @@
 //! - *Starting* follows presence, which may be wrong: at worst a component runs once too often ([`wanted`]).
 //! - *Stopping* follows answered promises only: a replica leaves when as many others as are asked in total have
 //!   said that they stay ([`total_asked`], [`may_promise`], [`enough_promises`]).
+//!
+//! Failover is of the first kind: it adds starts in other sites ([`with_stand_ins`]) and ends nothing.
 
 mod demand;
+mod failover;
 mod leave;
 mod rank;
 mod start;
@@ -16,6 +19,9 @@ mod view;
 mod wanted;
 
 pub use demand::{Demand, Desired, Failover, Replicas, SiteDemand, Update};
+pub use failover::{
+    cut_off, home_ready, is_over, is_told, lost_for, lost_homes, prepares, stand_in, with_stand_ins,
+};
 pub use leave::{
     ASK_VALID, Asker, DELETED_IDLE, DELETED_LIMIT, KNOWN, PROMISE_BINDS, Responder, Yes, deleted_may_leave,
     enough_promises, may_promise, others_possible, promises_needed, total_asked,

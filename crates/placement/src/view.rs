@@ -76,6 +76,8 @@ pub struct HostView {
     /// Components that it should have started [`crate::OVERDUE`] ago and shows nothing of, in the opinion of the
     /// judging host.
     pub overdue: BTreeSet<String>,
+    /// Homes of components that it holds to be stood in for, each as component and site.
+    pub over: Arc<BTreeSet<(String, String)>>,
 }
 
 impl HostView {

@@ -93,7 +93,17 @@ fn has_labels(site: &SiteDemand, host: &HostView) -> bool {
 /// stands in, at most as many as there are replicas: a registry that is down does not make every host of a site try.
 #[must_use]
 pub fn wanted(demand: &Demand, site: &str, hosts: &[HostView], myself: Option<&HostId>) -> Wanted {
-    let Some(asked) = demand.sites.get(site) else { return Wanted::default() };
+    demand.sites.get(site).map(|asked| choose(demand, asked, site, hosts, myself)).unwrap_or_default()
+}
+
+/// [`wanted`], for whatever is `asked` of the site.
+pub(crate) fn choose(
+    demand: &Demand,
+    asked: &SiteDemand,
+    site: &str,
+    hosts: &[HostView],
+    myself: Option<&HostId>,
+) -> Wanted {
     let mut tally = Tally::default();
     let able: Vec<&HostView> = hosts
         .iter()

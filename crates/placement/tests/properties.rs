@@ -27,6 +27,7 @@ fn host_view(site: usize, index: usize) -> HostView {
         weight: 100,
         slots: Arc::default(),
         overdue: BTreeSet::new(),
+        over: Arc::default(),
     }
 }
 
@@ -205,10 +206,10 @@ proptest! {
     #[test]
     fn a_drain_never_needs_more_than_a_leave(hosts in any_lattice(), demand in any_demand()) {
         for host in &hosts {
-            let leave = promises_needed(&demand, &hosts, &host.id, false, false);
+            let leave = promises_needed(&demand, &BTreeSet::new(), &hosts, &host.id, false, false);
             prop_assert_eq!(leave, total_asked(&demand, &hosts));
-            prop_assert_eq!(promises_needed(&demand, &hosts, &host.id, true, true), leave);
-            prop_assert!(promises_needed(&demand, &hosts, &host.id, true, false) <= leave);
+            prop_assert_eq!(promises_needed(&demand, &BTreeSet::new(), &hosts, &host.id, true, true), leave);
+            prop_assert!(promises_needed(&demand, &BTreeSet::new(), &hosts, &host.id, true, false) <= leave);
         }
     }
 

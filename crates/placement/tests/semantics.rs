@@ -32,6 +32,7 @@ fn host(name: &str) -> HostView {
         weight: 100,
         slots: Arc::default(),
         overdue: BTreeSet::new(),
+        over: Arc::default(),
     }
 }
 
@@ -186,7 +187,8 @@ fn a_drain_waits_for_those_who_could_take_over() {
     let two = demand(&[("gcp", Replicas::Count(2))]);
     let ready = |name| showing(host(name), SlotState::Ready, None);
     let me = HostView { draining: true, ..ready("gcp/a") };
-    let needed = |hosts: &[HostView], deaf| promises_needed(&two, hosts, &id("gcp/a"), true, deaf);
+    let needed =
+        |hosts: &[HostView], deaf| promises_needed(&two, &BTreeSet::new(), hosts, &id("gcp/a"), true, deaf);
     assert_eq!(needed(std::slice::from_ref(&me), false), 0, "nobody else at all");
     assert_eq!(needed(&[me.clone(), ready("gcp/b")], false), 1, "the other already runs it");
     assert_eq!(needed(&[me.clone(), ready("gcp/b"), host("gcp/c")], false), 2, "a third could");

@@ -20,6 +20,8 @@ pub(crate) struct World<'a> {
     pub(crate) others: &'a [HostView],
     /// How well this host hears.
     pub(crate) hearing: Hearing,
+    /// Whether this host's server has a link to the hub, where that is known.
+    pub(crate) linked: Option<bool>,
     /// The instances that run here.
     pub(crate) instances: &'a BTreeMap<Token, InstanceFacts>,
 }
@@ -50,6 +52,12 @@ pub(crate) enum Action {
         /// Names it from now on.
         token: Token,
         /// What to start.
+        demand: Arc<Demand>,
+    },
+    /// Fetch and compile ahead what may have to start here, and no more than that; report with
+    /// [`super::Core::has_prepared`].
+    Prepare {
+        /// What may have to start.
         demand: Arc<Demand>,
     },
     /// Give up a start, or stop an instance that never served.

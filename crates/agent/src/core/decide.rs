@@ -14,7 +14,7 @@ use super::slot::{Slot, Starting};
 
 /// How long a host listens before it starts what it did not run before: every other host has beaten by then. Until
 /// then it would take itself for the only one.
-const LISTEN: Duration = Duration::from_millis(1500);
+pub(super) const LISTEN: Duration = Duration::from_millis(1500);
 
 /// How many starts go on at once on one host.
 const STARTS: usize = 4;
@@ -76,6 +76,9 @@ impl Core {
         }
         actions.extend(slot.cancel_start());
         if slot.may_try(&demand.identity, world.now) && self.starts_going_on() < STARTS {
+            if let Some(old) = slot.serving.take_if(|_| self.settings.bugs.update_in_place) {
+                actions.push(Action::Retire { token: old.token, limit: old.demand.request_timeout });
+            }
             let token = self.next_token;
             self.next_token += 1;
             slot.starting = Some(Starting { token, demand: Arc::clone(demand), since: world.now });
@@ -88,10 +91,14 @@ impl Core {
         let hearing = if self.settings.bugs.judge_while_deaf { Hearing::Good } else { world.hearing };
         let listened = self.settings.bugs.judge_while_deaf
             || self.hears_since.is_some_and(|since| world.now.saturating_duration_since(since) >= LISTEN);
-        may_start(demand, self.standing, ran, hearing) && (listened || ran)
+        let standing = match self.standing {
+            Standing::Waiting if self.settings.bugs.resurrect => Standing::Restarting,
+            standing => standing,
+        };
+        may_start(demand, standing, ran, hearing) && (listened || ran)
     }
 
-    fn starts_going_on(&self) -> usize {
+    pub(super) fn starts_going_on(&self) -> usize {
         self.slots.values().filter(|slot| slot.starting.is_some()).count()
     }
 
@@ -143,7 +150,8 @@ impl Core {
         } else {
             hosts
         };
-        let needed = promises_needed(demand, hosts, me, self.drain.is_some(), deaf);
+        let over = self.failovers.of(name);
+        let needed = promises_needed(demand, &over, hosts, me, self.drain.is_some(), deaf);
         if slot.leaving.is_bound(world.now) && !bugs.break_promises {
             // Whoever promises cannot leave; let go of those who promised to it meanwhile.
             actions.extend(slot.leaving.give_up(name, world.now));

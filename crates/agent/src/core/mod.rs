@@ -10,8 +10,11 @@
 mod action;
 mod bugs;
 mod decide;
+mod failover;
 mod leaving;
 mod overdue;
+mod prepare;
+mod report;
 mod since;
 mod slot;
 
@@ -21,7 +24,8 @@ use std::time::Duration;
 
 use dunlin_manifest::HostId;
 use dunlin_placement::{
-    Asker, Demand, Desired, HostView, Responder, Standing, Wanted, may_promise, standing, wanted,
+    Asker, Demand, Desired, Hearing, HostView, Replicas, Responder, Standing, Wanted, cut_off, may_promise,
+    standing, wanted, with_stand_ins,
 };
 use tokio::time::Instant;
 
@@ -29,8 +33,10 @@ pub(crate) use action::{Action, Failed, InstanceFacts, Token, World};
 pub use bugs::Bugs;
 pub(crate) use leaving::Answer;
 
-use crate::state::{Condition, HostState, STATE_VERSION};
+use crate::state::Condition;
+use failover::Failovers;
 use overdue::Overdue;
+use prepare::Prepared;
 use since::Since;
 use slot::Slot;
 
@@ -61,6 +67,8 @@ pub(crate) struct Core {
     drain: Option<Drain>,
     slots: BTreeMap<String, Slot>,
     overdue: Overdue,
+    failovers: Failovers,
+    prepared: Prepared,
     conditions: Vec<Condition>,
     since: Since,
     next_token: Token,
@@ -97,6 +105,8 @@ impl Core {
             drain: None,
             slots: BTreeMap::new(),
             overdue: Overdue::default(),
+            failovers: Failovers::default(),
+            prepared: Prepared::default(),
             conditions: Vec::new(),
             since: Since::default(),
             next_token: 1,
@@ -162,12 +172,14 @@ impl Core {
         }
 
         let hosts = self.hosts(world);
+        self.note_failovers(world, &hosts);
         let names: BTreeSet<String> = self.demands.keys().chain(self.slots.keys()).cloned().collect();
         for name in names {
             let demand = self.demands.get(&name).cloned();
             let wanted = demand.as_ref().map(|demand| self.wanted(demand, &hosts));
             if let (Some(demand), Some(wanted)) = (&demand, &wanted) {
                 self.note_wanted(world, demand, wanted);
+                self.report_failover(demand, &hosts);
             }
             let mut slot = self.slots.remove(&name).unwrap_or_else(|| Slot::new(world.now));
             actions.extend(self.decide(
@@ -187,6 +199,7 @@ impl Core {
         self.overdue.keep(|host, component| {
             demands.contains_key(component) && world.others.iter().any(|other| other.id == *host)
         });
+        actions.extend(self.prepare(world, &hosts));
         actions
     }
 
@@ -302,25 +315,8 @@ impl Core {
         self.in_service().into_keys().chain(before.cloned()).collect()
     }
 
-    /// What this host says of itself; providers and details are the shell's to add.
-    pub(crate) fn report(&self) -> HostState {
-        HostState {
-            version: STATE_VERSION,
-            confirmed: self.standing == Standing::Confirmed,
-            draining: self.drain.is_some(),
-            revision: self.desired.as_ref().map(|desired| desired.revision.clone()),
-            digest: self.desired.as_ref().map(|desired| desired.digest.clone()),
-            labels: Arc::clone(&self.settings.labels),
-            memory_capacity: self.settings.memory_capacity,
-            weight: self.settings.weight,
-            slots: self.slots.iter().map(|(name, slot)| (name.clone(), slot.report(self.started))).collect(),
-            conditions: self.conditions.clone(),
-            ..HostState::default()
-        }
-    }
-
     fn note_hearing(&mut self, world: &World<'_>) {
-        if world.hearing != dunlin_placement::Hearing::Good {
+        if world.hearing != Hearing::Good {
             self.hears_since = None;
             self.overdue.forget_running();
         } else if self.hears_since.is_none() {
@@ -337,11 +333,20 @@ impl Core {
         self.standing = standing(self.read, last_good, &self.settings.me, world.others, up_for);
     }
 
+    fn note_failovers(&mut self, world: &World<'_>, hosts: &[HostView]) {
+        let (me, bugs) = (&self.settings.me, self.settings.bugs);
+        let cut_off = cut_off(&me.site, hosts, world.linked) && !bugs.failover_while_cut_off;
+        let deaf = world.hearing != Hearing::Good && !bugs.failover_while_deaf;
+        let hears = !deaf && !cut_off;
+        let demands = self.demands.values().map(Arc::as_ref);
+        self.failovers.watch(demands, hosts, me, hears, world.now, bugs);
+    }
+
     fn note_wanted(&mut self, world: &World<'_>, demand: &Demand, wanted: &Wanted) {
         if let Some(shortage) = &wanted.shortage {
             self.condition(Some(&demand.component), "Shortage", &shortage.to_string());
         }
-        if world.hearing == dunlin_placement::Hearing::Good && !demand.suspend {
+        if world.hearing == Hearing::Good && !demand.suspend {
             self.overdue.watch(&demand.component, wanted, world.others, world.now);
         }
     }
@@ -357,13 +362,26 @@ impl Core {
     }
 
     fn wanted(&self, demand: &Demand, hosts: &[HostView]) -> Wanted {
-        wanted(demand, &self.settings.me.site, hosts, Some(&self.settings.me))
+        let (me, over) = (&self.settings.me, self.failovers.of(&demand.component));
+        let mut whole = with_stand_ins(demand, over, hosts, Some(me));
+        if self.settings.bugs.failover_replaces
+            && let Some(Replicas::Count(own)) = demand.sites.get(&me.site).map(|site| site.replicas)
+            && let Some(site) = whole.as_mut().and_then(|whole| whole.sites.get_mut(&me.site))
+            && let Replicas::Count(all @ 1..) = site.replicas
+        {
+            site.replicas = Replicas::Count(if all > own { all - own } else { own });
+        }
+        wanted(whole.as_ref().unwrap_or(demand), &me.site, hosts, Some(me))
     }
 
     /// All hosts as this one judges them, itself included.
     fn hosts(&self, world: &World<'_>) -> Vec<HostView> {
-        let judged =
-            world.others.iter().map(|host| HostView { overdue: self.overdue.of(host), ..host.clone() });
+        let limit = if self.settings.bugs.trust_stale_beats { Duration::from_secs(1) } else { Duration::MAX };
+        let judged = world.others.iter().map(|host| HostView {
+            overdue: self.overdue.of(host),
+            unseen_for: host.unseen_for.min(limit),
+            ..host.clone()
+        });
         let me = HostView {
             id: self.settings.me.clone(),
             incarnation: self.settings.incarnation,
@@ -378,6 +396,7 @@ impl Core {
             weight: self.settings.weight,
             slots: Arc::new(self.slots.iter().map(|(name, slot)| (name.clone(), slot.view())).collect()),
             overdue: BTreeSet::new(),
+            over: Arc::new(self.failovers.homes()),
         };
         judged.chain([me]).collect()
     }

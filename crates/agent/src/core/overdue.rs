@@ -24,6 +24,9 @@ struct Debt {
 impl Overdue {
     /// The components that a host should have started [`OVERDUE`] ago.
     pub(super) fn of(&self, host: &HostView) -> BTreeSet<String> {
+        if self.owes.is_empty() {
+            return BTreeSet::new();
+        }
         let from = (host.id.clone(), String::new());
         self.owes
             .range(from..)
@@ -36,6 +39,9 @@ impl Overdue {
     /// Takes in who is wanted for one component now.
     pub(super) fn watch(&mut self, component: &str, wanted: &Wanted, others: &[HostView], now: Instant) {
         for host in others {
+            if self.owes.is_empty() && !wanted.wants(&host.id) {
+                continue;
+            }
             let key = (host.id.clone(), component.to_owned());
             let debt = self.owes.get(&key).filter(|debt| debt.incarnation == host.incarnation);
             let owes = host.slot(component).is_none()

@@ -1,5 +1,6 @@
 //! Tables of the core: time is a number here, the world a value.
 
+mod failover;
 mod leaving;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ struct Bench {
     now: Instant,
     others: Vec<HostView>,
     hearing: Hearing,
+    linked: Option<bool>,
     instances: BTreeMap<Token, InstanceFacts>,
 }
 
@@ -74,6 +76,7 @@ fn other(name: &str, ready: bool) -> HostView {
         weight: 100,
         slots: Arc::new(ready.then(|| ("todo".to_owned(), slot)).into_iter().collect()),
         overdue: BTreeSet::new(),
+        over: Arc::default(),
     }
 }
 
@@ -86,6 +89,7 @@ impl Bench {
             now,
             others: Vec::new(),
             hearing: Hearing::Good,
+            linked: None,
             instances: BTreeMap::new(),
         }
     }
@@ -104,14 +108,24 @@ impl Bench {
     }
 
     fn step(&mut self) -> Vec<Action> {
-        let world =
-            World { now: self.now, others: &self.others, hearing: self.hearing, instances: &self.instances };
+        let world = World {
+            now: self.now,
+            others: &self.others,
+            hearing: self.hearing,
+            linked: self.linked,
+            instances: &self.instances,
+        };
         self.core.step(&world)
     }
 
     fn ask(&mut self, asker: &str, question: u64) -> bool {
-        let world =
-            World { now: self.now, others: &self.others, hearing: self.hearing, instances: &self.instances };
+        let world = World {
+            now: self.now,
+            others: &self.others,
+            hearing: self.hearing,
+            linked: self.linked,
+            instances: &self.instances,
+        };
         self.core.will_you_stay(&world, "todo", &id(asker), question)
     }
 

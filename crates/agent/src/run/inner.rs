@@ -18,6 +18,8 @@ pub(super) struct Inner<S> {
     pub(super) core: Core,
     pub(super) instances: BTreeMap<Token, Instance<S>>,
     pub(super) states: States,
+    /// Whether this host's server has a link to the hub, where that is known.
+    pub(super) linked: Option<bool>,
 }
 
 /// An instance that runs and was not told to retire.
@@ -48,13 +50,14 @@ impl<S: Slot> Inner<S> {
             (false, true) => Hearing::Good,
             (true, true) | (false, false) => Hearing::Deaf,
         };
-        decide(&mut self.core, &World { now, others: &others, hearing, instances: &instances })
+        let linked = self.linked;
+        decide(&mut self.core, &World { now, others: &others, hearing, linked, instances: &instances })
     }
 }
 
 impl<S> Inner<S> {
     pub(super) fn new(core: Core) -> Self {
-        Self { core, instances: BTreeMap::new(), states: States::default() }
+        Self { core, instances: BTreeMap::new(), states: States::default(), linked: None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -26,6 +27,7 @@ pub(super) enum Event<S> {
     Started { token: Token, outcome: Result<Arc<S>, StartFailure> },
     Answered { component: String, round: u64, host: HostId, answer: Answer },
     Gone { token: Token, finished: usize, cut: usize },
+    Prepared,
     Told,
 }
 
@@ -36,6 +38,7 @@ pub(super) struct Work<L: Launcher> {
     /// Everything under way. Dropped with the loop, which ends all of it.
     pub(super) tasks: JoinSet<Event<L::Slot>>,
     pub(super) starts: HashMap<Token, AbortHandle>,
+    pub(super) preparing: Option<Id>,
     pub(super) retiring: usize,
     pub(super) slots: Arc<ArcSwap<SlotTable<L::Slot>>>,
     pub(super) view: Arc<ArcSwap<LatticeView>>,
@@ -43,6 +46,7 @@ pub(super) struct Work<L: Launcher> {
     pub(super) published: Option<HostState>,
     pub(super) story: Story,
     pub(super) events: Events,
+    pub(super) start_limit: Duration,
 }
 
 impl<L: Launcher> Work<L> {
@@ -50,6 +54,7 @@ impl<L: Launcher> Work<L> {
     pub(super) fn step(&mut self, facts: &HostFacts) {
         let shared = Arc::clone(&self.shared);
         let mut inner = shared.inner();
+        inner.linked = facts.linked;
         let actions = inner.with_world(&shared.presence, |core, world| core.step(world));
         let (report, demanded) = (inner.core.report(), |name: &str| inner.core.demands(name));
         let told = self.story.step(&report, &actions, demanded, Instant::now());
@@ -66,7 +71,7 @@ impl<L: Launcher> Work<L> {
     }
 
     /// What a task that ended has to tell. One that was cancelled has nothing to tell, nor has one that panicked,
-    /// except for a start: that failed.
+    /// except for a start (that failed) and a preparation (that is over).
     pub(super) fn event_of(
         &mut self,
         ended: Result<(Id, Event<L::Slot>), JoinError>,
@@ -75,6 +80,9 @@ impl<L: Launcher> Work<L> {
             Ok((_, event)) => return Some(event),
             Err(error) => error,
         };
+        if self.preparing == Some(error.id()) {
+            return Some(Event::Prepared);
+        }
         let token =
             self.starts.iter().find(|(_, start)| start.id() == error.id()).map(|(token, _)| *token)?;
         let reason = format!("the start broke off: {error}");
@@ -95,6 +103,10 @@ impl<L: Launcher> Work<L> {
                 self.shared.inner().core.gone(token);
                 let revision = self.published.as_ref().and_then(|state| state.revision.as_deref());
                 self.events.tell(self.story.stopped(token, revision.unwrap_or_default(), finished, cut));
+            }
+            Event::Prepared => {
+                self.preparing = None;
+                self.shared.inner().core.has_prepared();
             }
             Event::Told => {}
         }
@@ -132,6 +144,16 @@ impl<L: Launcher> Work<L> {
                 let launcher = Arc::clone(&self.launcher);
                 let start = async move { Event::Started { token, outcome: launcher.start(&demand).await } };
                 self.starts.insert(token, self.tasks.spawn(start));
+            }
+            Action::Prepare { demand } => {
+                tracing::debug!(component = demand.component, identity = demand.identity, "preparing");
+                let (launcher, limit) = (Arc::clone(&self.launcher), self.start_limit);
+                let prepare = async move {
+                    // A launcher that takes too long is given up; a start would tell what is wrong.
+                    let _ = timeout(limit, launcher.prepare(&demand)).await;
+                    Event::Prepared
+                };
+                self.preparing = Some(self.tasks.spawn(prepare).id());
             }
             Action::Cancel { token } => {
                 if let Some(start) = self.starts.remove(&token) {

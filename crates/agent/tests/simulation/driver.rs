@@ -1,5 +1,7 @@
 //! Plays a script on real agents, then lets everything calm down and compares with what Git says.
 
+mod contacts;
+mod happen;
 mod hosts;
 mod partitions;
 mod settle;
@@ -11,23 +13,25 @@ use std::time::Duration;
 use dunlin_agent::{AgentHandle, Bugs, HostFacts};
 use dunlin_lattice::memory::{Link, Network, Place};
 use dunlin_manifest::HostId;
-use dunlin_placement::Desired;
+use dunlin_placement::{Demand, Desired};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::script::{Happening, Profile, Repository, hosts};
+use crate::script::{Profile, Repository, hosts};
 use crate::stand_in::StandIn;
-use crate::truth::{Fate, HostTruth, Truth};
+use crate::truth::Truth;
 
 struct Live {
     life: u64,
     handle: Arc<AgentHandle<StandIn>>,
     desired: watch::Sender<Option<Desired>>,
-    _facts: watch::Sender<HostFacts>,
+    facts: watch::Sender<HostFacts>,
     draining: bool,
+    /// How long it stays away after it has drained.
+    away: Duration,
 }
 
 /// What a host keeps on disk.
@@ -47,10 +51,13 @@ enum Later {
     FateOver(HostId, String),
     Ready(u64),
     Idle(String),
+    TellLinks,
+    Revert(String, Option<Demand>),
 }
 
 struct Simulation {
     random: StdRng,
+    profile: Profile,
     bugs: Bugs,
     truth: Truth,
     network: Network,
@@ -61,6 +68,14 @@ struct Simulation {
     later: BTreeMap<(Instant, u64), Later>,
     drains: JoinSet<(HostId, u64)>,
     cuts: BTreeMap<u64, Vec<(HostId, HostId)>>,
+    /// Who does not reach whom now, by all cuts.
+    cut: BTreeSet<(usize, usize)>,
+    /// Sites that are cut off from all others, and since when.
+    alone: BTreeMap<String, Instant>,
+    /// Sites whose hosts can ask for their server's link to the hub.
+    knows_link: BTreeSet<String>,
+    /// Hosts of a release that does not know failover.
+    old: BTreeSet<HostId>,
     isolated: BTreeMap<HostId, BTreeSet<&'static str>>,
     lossy: bool,
     count: u64,
@@ -68,10 +83,10 @@ struct Simulation {
 
 /// Runs a seed: the first violation, and a hash of all that happened.
 pub async fn run(seed: u64, profile: Profile, bugs: Bugs) -> (Option<String>, u64) {
-    let mut simulation = Simulation::new(seed, bugs);
+    let mut simulation = Simulation::new(seed, profile, bugs);
     simulation.begin();
     let end = Instant::now() + profile.trouble();
-    simulation.play(profile, end).await;
+    simulation.play(end).await;
     if simulation.truth.lock().violation.is_none() {
         simulation.settle().await;
     }
@@ -80,18 +95,23 @@ pub async fn run(seed: u64, profile: Profile, bugs: Bugs) -> (Option<String>, u6
 }
 
 impl Simulation {
-    fn new(seed: u64, bugs: Bugs) -> Self {
+    fn new(seed: u64, profile: Profile, bugs: Bugs) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let hosts = hosts(&mut random);
+        let hosts = hosts(profile, &mut random);
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for host in &hosts {
             *counts.entry(host.site.clone()).or_default() += 1;
         }
-        let repository = Repository::new(counts.keys().cloned().collect(), counts, &mut random);
+        let sites: Vec<String> = counts.keys().cloned().collect();
+        let knows_link = sites.iter().filter(|_| random.random_bool(0.7)).cloned().collect();
+        let some_old = profile == Profile::Sites && random.random_bool(0.4);
+        let old = hosts.iter().filter(|_| some_old && random.random_bool(0.2)).cloned().collect();
+        let repository = Repository::new(profile, sites, counts, &mut random);
         Self {
             network: Network::new(random.random()),
-            truth: Truth::new(),
+            truth: Truth::new(&hosts),
             random,
+            profile,
             bugs,
             repository,
             hosts,
@@ -100,6 +120,10 @@ impl Simulation {
             later: BTreeMap::new(),
             drains: JoinSet::new(),
             cuts: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            alone: BTreeMap::new(),
+            knows_link,
+            old,
             isolated: BTreeMap::new(),
             lossy: false,
             count: 0,
@@ -108,7 +132,6 @@ impl Simulation {
 
     fn begin(&mut self) {
         for host in self.hosts.clone() {
-            self.truth.lock().hosts.insert(host.clone(), HostTruth::default());
             let wait = self.millis(0, 3000);
             self.later(wait, Later::Restart(host));
         }
@@ -129,7 +152,7 @@ impl Simulation {
     }
 
     /// Until `end`, or the first violation.
-    async fn play(&mut self, profile: Profile, end: Instant) {
+    async fn play(&mut self, end: Instant) {
         let mut happens = Instant::now() + Duration::from_secs(12);
         let mut look = Instant::now();
         loop {
@@ -151,12 +174,15 @@ impl Simulation {
                 self.act(what).await;
             }
             if now >= happens {
-                let what = profile.next(&mut self.random);
-                self.happen(what, profile);
-                happens = now + profile.pause(&mut self.random);
+                let what = self.profile.next(&mut self.random);
+                self.happen(what);
+                happens = now + self.profile.pause(&mut self.random);
             }
-            self.note_contacts();
-            look = now + Duration::from_secs(1);
+            // Looking at hundreds of hosts takes a while; less often is often enough.
+            if self.profile != Profile::Crowd || now >= look {
+                self.look();
+                look = now + Duration::from_secs(1);
+            }
             if now >= end || self.truth.lock().violation.is_some() {
                 return;
             }
@@ -184,6 +210,7 @@ impl Simulation {
             }
             Later::LinkBack => {
                 self.lossy = false;
+                self.truth.lock().disturb(None);
                 self.network.faults().link(Place::Anywhere, Place::Anywhere, Link::default());
             }
             Later::FateOver(host, component) => {
@@ -193,114 +220,11 @@ impl Simulation {
             Later::Idle(component) => {
                 self.truth.lock().busy.remove(&component);
             }
-        }
-    }
-
-    fn happen(&mut self, what: Happening, profile: Profile) {
-        match what {
-            Happening::Commit => self.commit(profile),
-            Happening::Kill => {
-                let host = self.any_host();
-                self.kill(&host);
+            Later::TellLinks => self.tell_links(),
+            Later::Revert(component, former) => {
+                let what = self.repository.revert(&component, former);
+                self.committed(&what);
             }
-            Happening::Outage => {
-                let (host, all) = (self.any_host(), self.random.random_bool(0.3));
-                for other in self.hosts.clone() {
-                    if all || other.site == host.site {
-                        self.kill(&other);
-                    }
-                }
-            }
-            Happening::Drain => {
-                let host = self.any_host();
-                let grace = self.millis(3_000, 25_000);
-                self.drain(&host, grace);
-            }
-            Happening::Partition => self.partition(),
-            Happening::Freeze | Happening::Disconnect => {
-                let host = self.any_host();
-                if !self.live.contains_key(&host)
-                    || self.isolated.get(&host).is_some_and(|how| !how.is_empty())
-                {
-                    return;
-                }
-                let until = self.millis(300, 20_000);
-                self.truth.tell(format!("{what:?} {host} for {until:?}"));
-                if what == Happening::Freeze {
-                    self.network.faults().freeze(&host);
-                    self.isolate(&host, "frozen", true);
-                    self.later(until, Later::Thaw(host));
-                } else {
-                    self.network.faults().disconnect(&host);
-                    self.isolate(&host, "disconnected", true);
-                    self.later(until, Later::Reconnect(host));
-                }
-            }
-            Happening::Link => {
-                let (delay, jitter) = profile.lateness(&mut self.random);
-                let link = Link {
-                    delay,
-                    jitter,
-                    drop: if profile == Profile::Haste || self.random.random_bool(0.5) {
-                        0.0
-                    } else {
-                        self.random.random_range(0.0..0.25)
-                    },
-                };
-                self.lossy |= link.drop > 0.0;
-                self.truth.tell(format!("{link:?}"));
-                self.network.faults().link(Place::Anywhere, Place::Anywhere, link);
-                if profile != Profile::Haste && self.random.random_bool(0.5) {
-                    let after = self.millis(2_000, 20_000);
-                    self.later(after, Later::LinkBack);
-                }
-            }
-            Happening::FailStarts => {
-                let (host, component) = (self.any_host(), self.any_component());
-                let fate = if self.random.random_bool(0.3) { Fate::Hangs } else { Fate::FailsHere };
-                self.truth.tell(format!("from now on {component} {fate:?} at {host}"));
-                self.truth.lock().fates.insert((host.clone(), component.clone()), fate);
-                let after = self.millis(1_000, 30_000);
-                self.later(after, Later::FateOver(host, component));
-            }
-            Happening::Unready => {
-                let running = self.truth.running();
-                if !running.is_empty() {
-                    let id = running[self.random.random_range(0..running.len())];
-                    self.truth.set_ready(id, false);
-                    let after = self.millis(100, 4_000);
-                    self.later(after, Later::Ready(id));
-                }
-            }
-            Happening::Busy => {
-                let component = self.any_component();
-                self.truth.lock().busy.insert(component.clone());
-                let after = self.millis(1_000, 30_000);
-                self.later(after, Later::Idle(component));
-            }
-        }
-    }
-
-    fn any_component(&mut self) -> String {
-        ["todo", "front", "every"][self.random.random_range(0..3)].to_owned()
-    }
-
-    fn commit(&mut self, profile: Profile) {
-        let what = self.repository.commit(profile, &mut self.random);
-        self.truth.tell(what);
-        if profile == Profile::Everything && self.random.random_bool(0.05) {
-            let identities = self.repository.desired();
-            let broken = identities.components.values().next().map(|demand| demand.identity.clone());
-            if let Some(identity) = broken {
-                self.truth.tell(format!("{identity} is broken everywhere"));
-                self.truth.lock().broken.insert(identity);
-            }
-        }
-        let desired = self.repository.desired();
-        for host in self.hosts.clone() {
-            let late =
-                if self.random.random_bool(0.1) { self.millis(3_000, 15_000) } else { self.millis(0, 1_200) };
-            self.later(late, Later::Deliver(host, desired.clone()));
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What a seed makes of the lattice: its hosts, what is committed, what goes wrong and when.
 
-use std::collections::BTreeMap;
+mod repository;
+
 use std::time::Duration;
 
 use dunlin_manifest::HostId;
-use dunlin_placement::{Demand, Desired, Replicas, SiteDemand};
 use rand::RngExt;
 use rand::rngs::StdRng;
+
+pub use repository::{Repository, digest};
 
 /// What kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,14 @@ pub enum Profile {
     Haste,
     Network,
     Hosts,
+    /// Whole sites that die, drain, are cut off and come back, with failover declared.
+    Sites,
+    /// Commits that come in bursts and are taken back while hosts are at each of them.
+    Commits,
+    /// Some forty hosts.
+    Throng,
+    /// Hundreds of hosts.
+    Crowd,
 }
 
 /// One thing that happens.
@@ -26,6 +36,13 @@ pub enum Happening {
     Kill,
     /// All hosts of a site, or all there are.
     Outage,
+    /// All hosts of a site, for long.
+    SiteOutage,
+    SiteDrain,
+    /// No site hears another.
+    HubOutage,
+    /// Three commits at once, the second of which is taken back soon.
+    Burst,
     Drain,
     Partition,
     Freeze,
@@ -40,7 +57,8 @@ impl Profile {
     /// What happens how often, relative to each other.
     fn weights(self) -> &'static [(Happening, u32)] {
         use Happening::{
-            Busy, Commit, Disconnect, Drain, FailStarts, Freeze, Kill, Link, Outage, Partition, Unready,
+            Burst, Busy, Commit, Disconnect, Drain, FailStarts, Freeze, HubOutage, Kill, Link, Outage,
+            Partition, SiteDrain, SiteOutage, Unready,
         };
         match self {
             Self::Everything => &[
@@ -55,11 +73,29 @@ impl Profile {
                 (Unready, 2),
                 (Busy, 1),
                 (Outage, 1),
+                (SiteOutage, 1),
+                (Burst, 1),
             ],
             Self::Moves => &[(Commit, 20), (Link, 4), (Partition, 1), (Unready, 1)],
             Self::Haste => &[(Commit, 30), (Link, 4)],
             Self::Network => &[(Commit, 4), (Partition, 4), (Freeze, 4), (Disconnect, 4), (Link, 3)],
             Self::Hosts => &[(Commit, 5), (Kill, 3), (Drain, 8), (FailStarts, 1), (Link, 2), (Outage, 1)],
+            Self::Sites => &[
+                (SiteOutage, 8),
+                (SiteDrain, 3),
+                (Partition, 4),
+                (HubOutage, 3),
+                (Commit, 2),
+                (Kill, 2),
+                (Drain, 1),
+                (Freeze, 2),
+                (Disconnect, 4),
+                (Link, 1),
+            ],
+            Self::Commits => &[(Burst, 8), (Commit, 6), (Kill, 1), (Drain, 1), (Link, 2)],
+            Self::Throng | Self::Crowd => {
+                &[(Commit, 6), (Kill, 4), (Drain, 3), (SiteOutage, 1), (Disconnect, 1), (Link, 1)]
+            }
         }
     }
 
@@ -77,10 +113,15 @@ impl Profile {
 
     /// How long until the next thing happens.
     pub fn pause(self, random: &mut StdRng) -> Duration {
+        if self == Self::Sites && random.random_bool(0.35) {
+            // Long enough for others to stand in, and for nothing to move afterwards.
+            return Duration::from_millis(random.random_range(20_000..45_000));
+        }
         let most = match self {
             Self::Moves => 3_000,
             Self::Haste => 1_500,
-            Self::Everything | Self::Network | Self::Hosts => 5_000,
+            Self::Everything | Self::Network | Self::Hosts | Self::Sites | Self::Commits => 5_000,
+            Self::Throng | Self::Crowd => 4_000,
         };
         // Now and then several at once.
         Duration::from_millis(if random.random_bool(0.2) {
@@ -101,136 +142,41 @@ impl Profile {
 
     /// How long things go wrong.
     pub fn trouble(self) -> Duration {
-        Duration::from_secs(if self == Self::Everything { 100 } else { 70 })
+        Duration::from_secs(match self {
+            Self::Everything => 100,
+            Self::Sites => 240,
+            Self::Throng | Self::Crowd => 30,
+            _ => 70,
+        })
+    }
+
+    /// How many components have failover, from 0 to 1.
+    pub fn failover(self) -> f64 {
+        match self {
+            Self::Sites => 0.85,
+            Self::Everything | Self::Throng | Self::Crowd => 0.4,
+            _ => 0.0,
+        }
+    }
+
+    /// How late a commit may come to a host at most, in milliseconds, as long as it does not come much later still.
+    pub fn delivery(self) -> u64 {
+        if self == Self::Commits { 6_000 } else { 1_200 }
     }
 }
 
-/// What Git says, and how it changes.
-pub struct Repository {
-    pub sites: Vec<String>,
-    pub hosts: BTreeMap<String, usize>,
-    revision: u64,
-    identity: u64,
-    components: BTreeMap<String, Demand>,
-}
-
-impl Repository {
-    pub fn new(sites: Vec<String>, hosts: BTreeMap<String, usize>, random: &mut StdRng) -> Self {
-        let mut repository = Self { sites, hosts, revision: 0, identity: 0, components: BTreeMap::new() };
-        for component in ["todo", "front", "every"] {
-            repository.add(component, random);
-        }
-        repository
-    }
-
-    pub fn desired(&self) -> Desired {
-        Desired {
-            revision: format!("r{}", self.revision),
-            digest: format!("d{}", self.revision),
-            components: self.components.clone(),
-        }
-    }
-
-    fn add(&mut self, component: &str, random: &mut StdRng) {
-        self.identity += 1;
-        let demand = Demand {
-            component: component.to_owned(),
-            identity: format!("i{}", self.identity),
-            sites: self.placement(component, random),
-            memory: 1 << 20,
-            suspend: false,
-            request_timeout: Duration::from_secs(5),
-            failover: None,
-            update: None,
-        };
-        self.components.insert(component.to_owned(), demand);
-    }
-
-    /// Sites for a component; at least one slot somewhere.
-    fn placement(&self, component: &str, random: &mut StdRng) -> BTreeMap<String, SiteDemand> {
-        let mut sites = BTreeMap::new();
-        while sites.is_empty() {
-            for site in &self.sites {
-                if random.random_bool(0.5) {
-                    let demand = if component == "every" {
-                        SiteDemand::all()
-                    } else {
-                        SiteDemand::count(
-                            random.random_range(1..=u32::try_from(self.hosts[site]).unwrap().min(3)),
-                        )
-                    };
-                    sites.insert(site.clone(), demand);
-                }
-            }
-        }
-        sites
-    }
-
-    /// One commit; says what it is about.
-    pub fn commit(&mut self, profile: Profile, random: &mut StdRng) -> String {
-        self.revision += 1;
-        let names = ["todo", "front", "every"];
-        let name = names[random.random_range(0..names.len())].to_owned();
-        let what = match (
-            self.components.contains_key(&name),
-            if profile == Profile::Haste { 20 } else { random.random_range(0..20) },
-        ) {
-            (false, _) => {
-                self.add(&name, random);
-                "comes"
-            }
-            (true, 0) => {
-                self.components.remove(&name);
-                "goes"
-            }
-            (true, 1..=4) => {
-                self.identity += 1;
-                let identity = format!("i{}", self.identity);
-                self.components.get_mut(&name).unwrap().identity = identity;
-                "changes"
-            }
-            (true, 5) => {
-                let demand = self.components.get_mut(&name).unwrap();
-                demand.suspend = !demand.suspend;
-                if demand.suspend { "is suspended" } else { "is resumed" }
-            }
-            (true, _) => {
-                let sites = self.placement(&name, random);
-                self.components.get_mut(&name).unwrap().sites = sites;
-                "moves"
-            }
-        };
-        let sites: Vec<String> = self.components.get(&name).map_or_else(Vec::new, |demand| {
-            let site = |(site, demand): (&String, &SiteDemand)| match demand.replicas {
-                Replicas::All => format!("{site}: all"),
-                Replicas::Count(count) => format!("{site}: {count}"),
-            };
-            demand.sites.iter().map(site).collect()
-        });
-        format!("COMMIT r{}: {name} {what} {{{}}}", self.revision, sites.join(", "))
-    }
-
-    /// The last commit: everything there, nothing suspended, something new to do for everyone.
-    pub fn settle(&mut self, random: &mut StdRng) {
-        self.revision += 1;
-        for component in ["todo", "front", "every"] {
-            if !self.components.contains_key(component) {
-                self.add(component, random);
-            }
-        }
-        for demand in self.components.values_mut() {
-            demand.suspend = false;
-        }
-    }
-}
-
-/// The hosts of a lattice: two or three sites, two to four hosts in each.
-pub fn hosts(random: &mut StdRng) -> Vec<HostId> {
-    let sites = ["gcp", "aws", "edge"];
-    let count = random.random_range(2..=3);
+/// The hosts of a lattice: two or three sites, two to four hosts in each; many more in three to five sites in a crowd.
+pub fn hosts(profile: Profile, random: &mut StdRng) -> Vec<HostId> {
+    let sites = ["gcp", "aws", "edge", "azure", "home"];
+    let all = match profile {
+        Profile::Throng => Some(random.random_range(30..50)),
+        Profile::Crowd => Some(random.random_range(200..300)),
+        _ => None,
+    };
+    let count = if all.is_some() { random.random_range(3..=5) } else { random.random_range(2..=3) };
     let mut hosts = Vec::new();
     for site in &sites[..count] {
-        for number in 1..=random.random_range(2..=4) {
+        for number in 1..=all.map_or_else(|| random.random_range(2..=4), |all| all / count) {
             hosts.push(HostId { site: (*site).to_owned(), host: format!("{site}-{number}") });
         }
     }

@@ -1,14 +1,24 @@
 //! The observer who sees everything, and checks each step of every agent against the rules.
 
+mod beliefs;
+mod contacts;
+mod leaving;
+mod starting;
+mod supply;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use dunlin_manifest::HostId;
-use dunlin_placement::{Demand, Desired, Replicas};
+use dunlin_placement::{Demand, Desired};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use beliefs::Beliefs;
+use contacts::Contacts;
+use supply::Calm;
 
 /// What is to come of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +44,9 @@ pub struct Inner {
     /// Starts that ever failed: the host may show that for minutes after it could start again.
     failed: BTreeSet<(HostId, String)>,
     pub busy: BTreeSet<String>,
-    /// How long each host has heard each other without a gap, and when it last did for long enough to know it.
-    pub contacts: BTreeMap<(HostId, HostId), Contact>,
+    pub contacts: Contacts,
+    beliefs: Beliefs,
+    calm: Calm,
     story: VecDeque<String>,
     hash: DefaultHasher,
     pub violation: Option<String>,
@@ -43,7 +54,7 @@ pub struct Inner {
     pub movements: u64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct HostTruth {
     pub life: u64,
     pub up: bool,
@@ -56,12 +67,37 @@ pub struct HostTruth {
     pub isolated_since: Option<Instant>,
     /// When the last isolation that was long enough to make deaf ended.
     pub hears_again_since: Option<Instant>,
+    /// When this life began.
+    pub born: Instant,
+    /// Since when it is down or drains; not set while it lives.
+    pub gone_since: Option<Instant>,
+    /// When it came to its present snapshot.
+    pub snapshot_since: Option<Instant>,
+    /// What it knows of its server's link to the hub.
+    pub linked: Option<bool>,
+    /// Of a release that does not know failover.
+    pub old: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Contact {
-    pub since: Option<Instant>,
-    pub known: Option<Instant>,
+impl HostTruth {
+    pub fn new(born: Instant) -> Self {
+        Self {
+            life: 0,
+            up: false,
+            draining: None,
+            snapshot: None,
+            former: None,
+            read: false,
+            ran: BTreeSet::new(),
+            isolated_since: None,
+            hears_again_since: None,
+            born,
+            gone_since: Some(born),
+            snapshot_since: None,
+            linked: None,
+            old: false,
+        }
+    }
 }
 
 struct Instance {
@@ -74,6 +110,11 @@ struct Instance {
     ended: bool,
     /// When readiness was last taken from it by the script.
     lost: Option<Instant>,
+    started: Instant,
+    /// When it last became ready.
+    ready_since: Option<Instant>,
+    /// Started in place of another site, and asked for nowhere else: what Git said then.
+    stands_in: Option<Demand>,
 }
 
 impl Instance {
@@ -89,17 +130,20 @@ impl Instance {
 const LATELY: Duration = Duration::from_millis(1001);
 
 impl Truth {
-    pub fn new() -> Self {
+    pub fn new(hosts: &[HostId]) -> Self {
+        let began = Instant::now();
         let inner = Inner {
-            began: Instant::now(),
-            hosts: BTreeMap::new(),
+            began,
+            hosts: hosts.iter().map(|host| (host.clone(), HostTruth::new(began))).collect(),
             instances: BTreeMap::new(),
             next: 1,
             fates: BTreeMap::new(),
             broken: BTreeSet::new(),
             failed: BTreeSet::new(),
             busy: BTreeSet::new(),
-            contacts: BTreeMap::new(),
+            contacts: Contacts::new(hosts),
+            beliefs: Beliefs::default(),
+            calm: Calm::new(began),
             story: VecDeque::new(),
             hash: DefaultHasher::new(),
             violation: None,
@@ -156,6 +200,9 @@ impl Truth {
             was_ready: *ready.borrow(),
             ended: false,
             lost: None,
+            started: Instant::now(),
+            ready_since: ready.borrow().then(Instant::now),
+            stands_in: inner.stands_in(host, demand).then(|| demand.clone()),
         };
         inner.instances.insert(id, instance);
         inner.tell(&format!("{host} has {} {} as #{id}", demand.component, demand.identity));
@@ -170,9 +217,14 @@ impl Truth {
         if was && !ready {
             instance.lost = Some(Instant::now());
         }
+        if ready && !was {
+            instance.ready_since = Some(Instant::now());
+        }
         instance.was_ready |= ready;
+        let site = instance.host.site.clone();
         let line = format!("#{id} ({} at {}) ready: {ready}", instance.component, instance.host);
         inner.tell(&line);
+        inner.calm.disturb(&site);
     }
 
     /// An agent ends an instance.
@@ -200,16 +252,22 @@ impl Truth {
                 instance.lost = Some(now);
             }
         }
-        if let Some(truth) = inner.hosts.get_mut(host) {
-            truth.up = false;
-        }
+        inner.went(host, now);
+    }
+
+    /// A host is down.
+    pub fn went(&self, host: &HostId) {
+        self.lock().went(host, Instant::now());
     }
 
     pub fn set_snapshot(&self, host: &HostId, desired: &Desired) {
         let mut inner = self.lock();
         let Some(truth) = inner.hosts.get_mut(host) else { return };
-        truth.former = truth.snapshot.replace(desired.clone()).map(|former| (former, Instant::now()));
+        let now = Instant::now();
+        truth.former = truth.snapshot.replace(desired.clone()).map(|former| (former, now));
         truth.read = true;
+        truth.snapshot_since = Some(now);
+        inner.calm.disturb(&host.site);
         inner.tell(&format!("{host} reads {}", desired.revision));
     }
 
@@ -239,6 +297,22 @@ impl Truth {
 }
 
 impl Inner {
+    fn went(&mut self, host: &HostId, now: Instant) {
+        self.calm.disturb(&host.site);
+        if let Some(truth) = self.hosts.get_mut(host) {
+            truth.up = false;
+            truth.gone_since.get_or_insert(now);
+        }
+    }
+
+    /// Something happens to the hosts of a site that may keep them busy for a while; without one, to all.
+    pub fn disturb(&mut self, site: Option<&str>) {
+        match site {
+            Some(site) => self.calm.disturb(site),
+            None => self.calm.disturb_all(),
+        }
+    }
+
     pub fn tell(&mut self, what: &str) {
         let line = format!("{:9.3} {what}", (Instant::now() - self.began).as_secs_f64());
         line.hash(&mut self.hash);
@@ -254,151 +328,5 @@ impl Inner {
             let story: Vec<&str> = self.story.iter().map(String::as_str).collect();
             self.violation = Some(story.join("\n"));
         }
-    }
-
-    /// Deaf hosts start nothing, nor do hosts that drain; nobody starts what is suspended or not asked for there.
-    fn check_start(&mut self, host: &HostId, life: u64, demand: &Demand) {
-        let now = Instant::now();
-        let truth = self.hosts[host].clone();
-        if !truth.up || truth.life != life {
-            return;
-        }
-        let has = self.instances.values().any(|instance| {
-            !instance.ended
-                && instance.was_ready
-                && instance.host == *host
-                && instance.life == life
-                && instance.component == demand.component
-        });
-        if has {
-            return;
-        }
-        let component = &demand.component;
-        let isolated = truth.isolated_since.is_some_and(|since| now - since >= Duration::from_millis(4500));
-        let again = truth.hears_again_since.is_some_and(|since| now - since < Duration::from_millis(4000));
-        if (isolated || again) && !truth.ran.contains(component) {
-            self.violated(&format!("{host} starts {component} though it is deaf"));
-        }
-        // One that begins this very moment may not be in force yet.
-        if truth.draining.is_some_and(|(since, _)| now - since > Duration::from_millis(5)) {
-            self.violated(&format!("{host} starts {component} though it drains"));
-        }
-        if demand.suspend {
-            self.violated(&format!("{host} starts {component} though that is suspended"));
-        }
-        if !demand.sites.contains_key(&host.site) {
-            self.violated(&format!("{host} starts {component}, which is not asked for in its site"));
-        }
-    }
-
-    /// A component never has fewer ready slots than before or asked, whichever is smaller; and an agent that ends a
-    /// slot relies on as many others that stay as are asked for.
-    fn check_leave(&mut self, id: u64) {
-        let now = Instant::now();
-        let Some(instance) = self.instances.get(&id) else { return };
-        let (host, life, component) = (instance.host.clone(), instance.life, instance.component.clone());
-        let truth = self.hosts[&host].clone();
-        let served = *instance.ready.borrow() && instance.was_ready;
-        if let Some(instance) = self.instances.get_mut(&id) {
-            instance.ended = true;
-        }
-        if !truth.up || truth.life != life {
-            return;
-        }
-        self.tell(&format!("{host} ends #{id} of {component}"));
-        let others = self.counting(&component, now);
-        if !served || others.contains(&host) {
-            // It was not ready, or its successor is.
-            return;
-        }
-        if truth.draining.is_some_and(|(_, deadline)| now >= deadline) {
-            self.tell(&format!("{host} ends #{id} since its grace period is over"));
-            return;
-        }
-        let demand = |desired: &Desired| desired.components.get(&component).cloned();
-        let now_asked = truth.snapshot.as_ref().and_then(demand);
-        // A snapshot that came this very moment may not be in force yet.
-        let just_before = truth
-            .former
-            .as_ref()
-            .filter(|(_, at)| now - *at < Duration::from_millis(5))
-            .map(|(former, _)| demand(former));
-        let asked = [Some(now_asked), just_before].into_iter().flatten();
-        let needs: Vec<usize> =
-            asked.map(|demand| demand.map_or(0, |demand| self.needed(&demand, &host, &truth, now))).collect();
-        let needed = needs.iter().copied().min().unwrap_or(0);
-
-        let after = others.len();
-        let before = after + 1;
-        if after < needed.min(before) {
-            self.violated(&format!("{host} leaves {component} to {after} others, though {needed} are asked"));
-        }
-        let stays =
-            |other: &&HostId| self.hosts[*other].draining.is_none_or(|(since, _)| now - since <= LATELY);
-        let staying = others.iter().filter(stays).count();
-        if staying < needed {
-            self.violated(&format!(
-                "{host} leaves {component} to {staying} others that stay ({after} with those that drain), though {needed} are asked"
-            ));
-        }
-    }
-
-    /// The hosts with a ready slot, those included that the script took away within the last second.
-    fn counting(&self, component: &str, now: Instant) -> BTreeSet<HostId> {
-        self.instances
-            .values()
-            .filter(|instance| instance.component == component)
-            .filter(|instance| instance.counts(&self.hosts[&instance.host], now))
-            .map(|instance| instance.host.clone())
-            .collect()
-    }
-
-    /// How many others a host must rely on: all that are asked; a host that drains, no more than there can be.
-    fn needed(&self, demand: &Demand, host: &HostId, truth: &HostTruth, now: Instant) -> usize {
-        let asked = |(site, asked): (&String, &dunlin_placement::SiteDemand)| match asked.replicas {
-            Replicas::Count(count) => count as usize,
-            Replicas::All => {
-                let must_know = |other: &&HostId| {
-                    other.site == *site
-                        && self.hosts[*other].draining.is_none()
-                        && (*other == host || self.known(host, other, now))
-                        && (*other != host || truth.draining.is_none())
-                };
-                self.hosts.keys().filter(must_know).count().max(1)
-            }
-        };
-        let total: usize = demand.sites.iter().map(asked).sum();
-        if truth.draining.is_none() {
-            return total;
-        }
-        let possible = |(site, asked): (&String, &dunlin_placement::SiteDemand)| {
-            let able = |other: &&HostId| {
-                let state = &self.hosts[*other];
-                *other != host
-                    && other.site == *site
-                    && state.up
-                    && state.draining.is_none()
-                    && !self.failed.contains(&((*other).clone(), demand.component.clone()))
-                    && self.contact(host, other, now) >= Duration::from_secs(15)
-            };
-            let able = self.hosts.keys().filter(able).count();
-            match asked.replicas {
-                Replicas::All => able,
-                Replicas::Count(count) => able.min(count as usize),
-            }
-        };
-        let possible: usize = if demand.suspend { 0 } else { demand.sites.iter().map(possible).sum() };
-        total.min(possible)
-    }
-
-    /// Whether a host must know of another: it heard it for long enough within the last minutes.
-    fn known(&self, host: &HostId, other: &HostId, now: Instant) -> bool {
-        let contact = self.contacts.get(&(host.clone(), other.clone()));
-        contact.and_then(|contact| contact.known).is_some_and(|at| now - at < Duration::from_secs(280))
-    }
-
-    fn contact(&self, host: &HostId, other: &HostId, now: Instant) -> Duration {
-        let contact = self.contacts.get(&(host.clone(), other.clone()));
-        contact.and_then(|contact| contact.since).map_or(Duration::ZERO, |since| now - since)
     }
 }

@@ -1,6 +1,5 @@
 //! The lives of hosts: they start, read their source, drain, are killed and come back.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Later, Live, Simulation};
+use crate::script::digest;
 use crate::stand_in::StandInLauncher;
 use crate::truth::HostTruth;
 
@@ -21,6 +21,7 @@ impl Simulation {
         let Some(live) = self.live.get(host) else { return };
         let number = |desired: &Desired| desired.revision[1..].parse::<u64>().unwrap_or(0);
         let newer = live.desired.borrow().as_ref().is_none_or(|known| number(known) < number(&desired));
+        let desired = if self.old.contains(host) { without_failover(desired) } else { desired };
         if newer {
             self.truth.set_snapshot(host, &desired);
             self.disks.entry(host.clone()).or_default().last_good = Some(desired.clone());
@@ -38,6 +39,7 @@ impl Simulation {
         }
         let is = !ways.is_empty();
         let mut truth = self.truth.lock();
+        truth.disturb(Some(&host.site));
         let Some(state) = truth.hosts.get_mut(host) else { return };
         match (was, is) {
             (false, true) => state.isolated_since = Some(Instant::now()),
@@ -51,7 +53,8 @@ impl Simulation {
         }
     }
 
-    pub(super) fn kill(&mut self, host: &HostId) {
+    /// Kills a host, which comes back after a while.
+    pub(super) fn kill(&mut self, host: &HostId, away: Duration) {
         let Some(live) = self.live.remove(host) else { return };
         self.truth.killed(host);
         self.disks.entry(host.clone()).or_default().ran = live.handle.ran().borrow().clone();
@@ -59,23 +62,26 @@ impl Simulation {
         live.handle.kill();
         drop(live);
         self.isolate(host, "disconnected", false);
-        let after = self.millis(200, 25_000);
-        self.later(after, Later::Restart(host.clone()));
+        self.later(away, Later::Restart(host.clone()));
     }
 
-    pub(super) fn drain(&mut self, host: &HostId, grace: Duration) {
+    /// Drains a host, which comes back a while after it has.
+    pub(super) fn drain(&mut self, host: &HostId, grace: Duration, away: Duration) {
         let Some(live) = self.live.get_mut(host) else { return };
         if std::mem::replace(&mut live.draining, true) {
             return;
         }
+        live.away = away;
         let now = Instant::now();
         {
             let mut truth = self.truth.lock();
             truth.tell(&format!("DRAIN {host} within {grace:?}"));
             if let Some(state) = truth.hosts.get_mut(host) {
                 state.draining = Some((now, now + grace));
+                state.gone_since = Some(now);
             }
-            truth.contacts.retain(|(_, other), _| other != host);
+            truth.contacts.lose(host, false);
+            truth.disturb(Some(&host.site));
         }
         let (handle, life, host) = (Arc::clone(&live.handle), live.life, host.clone());
         self.drains.spawn(async move {
@@ -90,15 +96,13 @@ impl Simulation {
         }
         let Some(live) = self.live.remove(host) else { return };
         self.truth.tell(format!("{host} has drained"));
-        if let Some(state) = self.truth.lock().hosts.get_mut(host) {
-            state.up = false;
-        }
+        self.truth.went(host);
         self.disks.entry(host.clone()).or_default().ran = live.handle.ran().borrow().clone();
         self.network.faults().kill(host);
+        let away = live.away;
         drop(live);
         self.isolate(host, "disconnected", false);
-        let after = self.millis(100, 15_000);
-        self.later(after, Later::Restart(host.clone()));
+        self.later(away, Later::Restart(host.clone()));
     }
 
     pub(super) async fn restart(&mut self, host: &HostId) {
@@ -108,21 +112,28 @@ impl Simulation {
         let disk = self.disks.entry(host.clone()).or_default();
         let (ran, last_good) = (disk.ran.clone(), disk.last_good.clone());
         let source = self.random.random_bool(0.7) || last_good.is_none();
+        let linked = self.linked(&host.site);
         let life = {
             let frozen = self.isolated.get(host).is_some_and(|how| !how.is_empty());
             let mut truth = self.truth.lock();
             truth.tell(&format!("START {host}, ran {ran:?}, source: {source}"));
-            truth.contacts.retain(|(one, other), _| one != host && other != host);
-            let state = truth.hosts.entry(host.clone()).or_default();
-            *state = HostTruth {
-                life: state.life + 1,
+            truth.contacts.lose(host, true);
+            truth.forgets(host);
+            truth.disturb(Some(&host.site));
+            let life = truth.hosts.get(host).map_or(0, |state| state.life) + 1;
+            let state = HostTruth {
+                life,
                 up: true,
+                gone_since: None,
                 snapshot: last_good.clone(),
                 ran: ran.clone(),
                 isolated_since: frozen.then(Instant::now),
-                ..HostTruth::default()
+                linked,
+                old: self.old.contains(host),
+                ..HostTruth::new(Instant::now())
             };
-            state.life
+            truth.hosts.insert(host.clone(), state);
+            life
         };
         let config = AgentConfig {
             ran,
@@ -135,37 +146,21 @@ impl Simulation {
         let launcher = StandInLauncher::new(host.clone(), life, self.truth.clone(), self.random.random());
         let connection = self.network.bus(host).connect("presence").await.expect("a living host connects");
         let (desired, desired_receiver) = watch::channel(None);
-        let (facts, facts_receiver) = watch::channel(HostFacts::default());
+        let (facts, facts_receiver) = watch::channel(HostFacts { linked, ..HostFacts::default() });
         let handle = Agent::start(config, Arc::new(launcher), connection, desired_receiver, facts_receiver)
             .expect("an agent starts");
-        let live = Live { life, handle: Arc::new(handle), desired, _facts: facts, draining: false };
+        let away = Duration::ZERO;
+        let live = Live { life, handle: Arc::new(handle), desired, facts, draining: false, away };
         self.live.insert(host.clone(), live);
         let read = if source { self.millis(0, 2_000) } else { self.millis(5_000, 40_000) };
         let desired = self.repository.desired();
         self.later(read, Later::Deliver(host.clone(), desired));
     }
+}
 
-    /// Who hears whom, as far as it is certain.
-    pub(super) fn note_contacts(&self) {
-        let now = Instant::now();
-        let cut: BTreeSet<&(HostId, HostId)> = self.cuts.values().flatten().collect();
-        let alone = |host: &HostId| self.isolated.get(host).is_some_and(|how| !how.is_empty());
-        let mut truth = self.truth.lock();
-        for host in &self.hosts {
-            for other in &self.hosts {
-                let hears = host != other
-                    && self.live.contains_key(host)
-                    && self.live.get(other).is_some_and(|live| !live.draining)
-                    && !alone(host)
-                    && !alone(other)
-                    && !self.lossy
-                    && !cut.contains(&(other.clone(), host.clone()));
-                let contact = truth.contacts.entry((host.clone(), other.clone())).or_default();
-                contact.since = hears.then(|| contact.since.unwrap_or(now));
-                if contact.since.is_some_and(|since| now - since >= Duration::from_secs(10)) {
-                    contact.known = Some(now);
-                }
-            }
-        }
-    }
+/// A host of an older release keeps a component at the form that it knows.
+fn without_failover(mut desired: Desired) -> Desired {
+    desired.components.values_mut().for_each(|demand| demand.failover = None);
+    desired.digest = digest(&desired.components);
+    desired
 }

@@ -1,6 +1,6 @@
 //! Partitions of the network: between hosts or sites, in one direction or both, several at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_manifest::HostId;
 use rand::RngExt;
@@ -38,17 +38,35 @@ impl Simulation {
         self.later(after, Later::Heal(number));
     }
 
-    pub(super) fn apply_cuts(&self) {
-        let faults = self.network.faults();
-        let wanted: BTreeSet<&(HostId, HostId)> = self.cuts.values().flatten().collect();
+    /// No site hears another: the hub is gone.
+    pub(super) fn hub_outage(&mut self) {
+        let mut pairs = Vec::new();
         for from in &self.hosts {
-            for to in &self.hosts {
-                if wanted.contains(&(from.clone(), to.clone())) {
-                    faults.partition(from, to);
-                } else {
-                    faults.heal(from, to);
-                }
-            }
+            let others = self.hosts.iter().filter(|to| to.site != from.site);
+            pairs.extend(others.map(|to| (from.clone(), to.clone())));
         }
+        self.count += 1;
+        let number = self.count;
+        self.truth.tell(format!("cut {number}: the hub"));
+        self.cuts.insert(number, pairs);
+        self.apply_cuts();
+        let after = self.millis(1_000, 50_000);
+        self.later(after, Later::Heal(number));
+    }
+
+    pub(super) fn apply_cuts(&mut self) {
+        let faults = self.network.faults();
+        let index: BTreeMap<&HostId, usize> = self.hosts.iter().zip(0..).collect();
+        let pairs = self.cuts.values().flatten();
+        let wanted: BTreeSet<(usize, usize)> = pairs.map(|(from, to)| (index[from], index[to])).collect();
+        for (from, to) in wanted.difference(&self.cut) {
+            faults.partition(&self.hosts[*from], &self.hosts[*to]);
+        }
+        for (from, to) in self.cut.difference(&wanted) {
+            faults.heal(&self.hosts[*from], &self.hosts[*to]);
+        }
+        self.cut = wanted;
+        self.truth.lock().disturb(None);
+        self.note_links();
     }
 }

@@ -13,6 +13,9 @@ use super::{Later, Simulation};
 /// after several failed starts.
 const SETTLES: Duration = Duration::from_secs(240);
 
+/// How often the observer looks meanwhile.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// And must stay so.
 const QUIET: Duration = Duration::from_secs(25);
 
@@ -21,6 +24,8 @@ impl Simulation {
     pub(super) async fn settle(&mut self) {
         self.truth.tell("ALL TROUBLE ENDS");
         self.cuts.clear();
+        self.apply_cuts();
+        self.tell_links();
         self.later.retain(|_, later| matches!(later, Later::Restart(_) | Later::Ready(_)));
         self.network.faults().calm();
         for host in self.hosts.clone() {
@@ -32,6 +37,7 @@ impl Simulation {
             truth.fates.clear();
             truth.broken.clear();
             truth.busy.clear();
+            truth.disturb(None);
         }
         self.lossy = false;
         // Whoever is down or on its way comes back.
@@ -39,7 +45,7 @@ impl Simulation {
             let at = self
                 .later
                 .first_key_value()
-                .map_or(Instant::now() + Duration::from_secs(1), |((at, _), _)| *at);
+                .map_or(Instant::now() + LOOK, |((at, _), _)| (*at).min(Instant::now() + LOOK));
             tokio::select! {
                 biased;
                 Some(drained) = self.drains.join_next(), if !self.drains.is_empty() => {
@@ -54,6 +60,7 @@ impl Simulation {
                     }
                 }
             }
+            self.look();
         }
         self.repository.settle(&mut self.random);
         let desired = self.repository.desired();
@@ -69,13 +76,18 @@ impl Simulation {
                 let what = format!("not settled: expected {}, found {}", show(&expected), show(&found));
                 return self.truth.lock().violated(&what);
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(LOOK).await;
+            self.look();
         }
         self.truth.tell("all is as asked");
         // What leaves finishes its calls; after that nothing may move.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let movements = self.truth.lock().movements;
-        tokio::time::sleep(QUIET).await;
+        let quiet = Instant::now() + QUIET;
+        while Instant::now() < quiet {
+            tokio::time::sleep(LOOK).await;
+            self.look();
+        }
         let moved = self.truth.lock().movements - movements;
         if moved > 0 || self.truth.serving() != expected {
             let found = show(&self.truth.serving());
