@@ -139,13 +139,6 @@ fn why(shared: &Shared, query: &Parameters<'_>) -> Response<ResponseBody> {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> Response<ResponseBody> {
-    match serde_json::to_vec(value) {
-        Ok(json) => typed(StatusCode::OK, "application/json", json.into()),
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-    }
-}
-
 fn stream(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response<ResponseBody> {
     let frames = lines.map(|line| Ok::<_, std::convert::Infallible>(Frame::data(line)));
     let body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();

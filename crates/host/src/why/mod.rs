@@ -141,5 +141,6 @@ fn host_view(id: &HostId, entry: &HostEntry, me: bool, now: Instant) -> HostView
         slots: Arc::new(state.map(|state| state.slots.iter().map(slot).collect()).unwrap_or_default()),
         // What other hosts hold against each other is their own stopwatch's.
         overdue: Default::default(),
+        over: Default::default(),
     }
 }
