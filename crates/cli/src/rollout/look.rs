@@ -24,10 +24,10 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// What the host remembers of a revision: the newest, if it came more than once. The first digits of a commit are
-    /// enough.
+    /// What the host remembers of a revision, if that is the newest: one that was before may come again, and what was
+    /// then is not of now.
     pub(super) fn revision(&self, revision: &str) -> Option<&Revision> {
-        self.revisions.iter().find(|known| is(&known.id, revision))
+        self.revisions.first().filter(|newest| is(&newest.id, revision))
     }
 }
 

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use dunlin_manifest::{format_duration, is_dns_label};
 use tokio::time::Instant;
 
-use self::look::{Hosts, Look};
+use self::look::Hosts;
 use self::show::Show;
 use self::verdict::{Summary, Verdict, judge};
 use crate::discovery::{self, Running};
@@ -150,8 +150,16 @@ async fn follow(
         let verdict = judge(&looks, revision, components, begun.elapsed());
         match verdict {
             Verdict::Settled => {
-                let looks = last_look(&mut hosts, &running, looks, revision).await;
-                show.steps(&looks, revision, components);
+                let mut looks = looks;
+                // Hosts note that a revision is settled, and the last events of it, a moment after it is.
+                for _ in 0..6 {
+                    if verdict::all_noted(&looks, revision) {
+                        break;
+                    }
+                    tokio::time::sleep(LOOK).await;
+                    looks = hosts.look(&running).await;
+                    show.steps(&looks, revision, components);
+                }
                 show.settled(&Summary::of(&looks, revision, components));
                 return Ok(Outcome::Settled);
             }
@@ -169,16 +177,4 @@ async fn follow(
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// Hosts note that a revision is settled, and the last events of it, a moment after it is.
-async fn last_look(hosts: &mut Hosts, running: &Running, mut looks: Vec<Look>, revision: &str) -> Vec<Look> {
-    for _ in 0..6 {
-        if verdict::all_noted(&looks, revision) {
-            break;
-        }
-        tokio::time::sleep(LOOK).await;
-        looks = hosts.look(running).await;
-    }
-    looks
 }

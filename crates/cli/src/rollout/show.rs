@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dunlin_host::events::{Event, What, in_words};
-use dunlin_host::history::{Outcome, Revision};
+use dunlin_host::history::Outcome;
 use dunlin_host::status::{Wait, short_revision};
 use dunlin_providers::logging::escape;
 use serde_json::json;
@@ -151,13 +151,13 @@ fn cut(words: &str) -> String {
     format!("{head}…")
 }
 
-/// Whether an event is a step of a revision: it happened before that was settled.
+/// Whether an event is a step of a revision: it happened after the host began to follow that, and before it was settled.
 fn belongs(look: &Look, event: &Event, revision: &str) -> bool {
-    let settled = |known: &Revision| match known.outcome {
+    let Some(known) = look.revision(revision) else { return false };
+    let until = match known.outcome {
         // Hosts note it a moment after it is so, and the last requests end a moment after that.
         Outcome::Settled => known.applied.saturating_add(known.took).saturating_add(1000),
         _ => u64::MAX,
     };
-    let until = look.revision(revision).map_or(u64::MAX, settled);
-    is(&event.revision, revision) && event.time <= until
+    is(&event.revision, revision) && (known.applied..=until).contains(&event.time)
 }

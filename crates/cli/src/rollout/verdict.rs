@@ -8,7 +8,7 @@ use dunlin_host::status::{Kstatus, Truth, Wait, short_revision};
 
 use super::look::{Look, is};
 
-/// What was held back or stalled before a revision came may be told for so long after.
+/// What was before a revision came, or came again, may be told for so long after.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How far it is.
@@ -34,7 +34,7 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
     for look in looks {
         let there = is(&look.status.revision, revision);
         if !there {
-            if let Some(newer) = superseded(look, revision) {
+            if let Some(newer) = superseded(look, revision).filter(|_| waited >= PATIENCE) {
                 let why = format!("{} took its place at {}", short_revision(newer), look.host);
                 return Verdict::Stalled(why);
             }
@@ -259,7 +259,8 @@ mod tests {
         check(&[past], &["todo"], 9, expect!["gcp-1 still follows dir-1 since 9 s"]);
         let mut replaced = look("gcp/gcp-1", "dir-3", Kstatus::Current, &[]);
         replaced.revisions.push(known("dir-2", Outcome::Superseded));
-        check(&[replaced], &["todo"], 1, expect!["stalled: dir-3 took its place at gcp/gcp-1"]);
+        check(std::slice::from_ref(&replaced), &["todo"], 1, expect!["gcp-1 still follows dir-3 since 1 s"]);
+        check(&[replaced], &["todo"], 3, expect!["stalled: dir-3 took its place at gcp/gcp-1"]);
         let mut deleted = current("gcp/gcp-1");
         deleted.status.components.clear();
         let host =

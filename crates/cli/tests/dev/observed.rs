@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::http::get;
-use crate::world::{World, ready_in};
+use crate::world::{World, ready, ready_in};
 
 const SITES: &str = "    gcp:\n      replicas: 2\n    aws:\n      replicas: 1\n";
 
@@ -66,7 +66,7 @@ fn a_move_shows_its_steps_is_remembered_and_can_be_traced() {
     let text = world.text(&["trace", "component/todo"]);
     for words in [
         "as asked",
-        "todo.yaml:6",
+        "todo.yaml:5",
         "store → provider/redis",
         "at gcp/gcp-1",
         "aws asks for 2",
@@ -88,16 +88,19 @@ fn a_move_shows_its_steps_is_remembered_and_can_be_traced() {
     assert!(events.contains("\"event\":\"leaving\""), "{events}");
 }
 
+/// What is wrong with a move, the edit that makes it so, and what is told of it.
+type Case<'a> = (&'a str, &'a dyn Fn(String) -> String, &'a [&'a str]);
+
 #[test]
 fn a_move_that_gets_no_further_says_what_it_waits_for_while_the_old_serves() {
     let world = World::todo(&[]);
     let original = std::fs::read_to_string(world.manifests.join("todo.yaml")).unwrap();
     let site = world.site("gcp");
-    let cases: [(&str, &dyn Fn(String) -> String, &[&str]); 3] = [
+    let cases: [Case; 3] = [
         (
             "failing readiness",
             &|text| text.replace("path: /\n\n  # The most", "path: /api/99\n\n  # The most"),
-            &["aws-2 starts: readiness path /api/99 answers 404, not 2xx since"],
+            &["aws-2 starts: readiness path /api/99 answers 404 Not Found, not 2xx since"],
         ),
         (
             "missing secret",
@@ -124,11 +127,8 @@ fn a_move_that_gets_no_further_says_what_it_waits_for_while_the_old_serves() {
         assert_eq!(get(&format!("{site}/api")).unwrap().status, 200, "{name}: the old serves");
         let status = world.status().unwrap();
         let todo = &status["components"]["todo"];
-        assert_eq!(
-            (&todo["result"], ready_in(&status, "todo", "gcp")),
-            (&"InProgress".into(), 2),
-            "{name}: {todo:#}"
-        );
+        assert_eq!(todo["result"], "InProgress", "{name}: {todo:#}");
+        assert!(ready(&status, "todo") >= 2 && ready_in(&status, "todo", "gcp") >= 1, "{name}: {todo:#}");
         let text = world.text(&["status"]);
         assert!(text.contains("WAITING") && text.contains("waits for"), "{name}:\n{text}");
         world.edit("todo.yaml", |_| original.clone());

@@ -18,6 +18,7 @@ pub(crate) fn site(demand: &Demand, name: &str, hosts: &[HostView], me: &HostId)
             Some(refusal) => refusal,
             None if wanted => format!("wanted: number {} in rank", place + 1),
             None if outcome.passes_over(id) => "passed over: it failed here, others stand in".to_owned(),
+            None if asked.replicas == Replicas::Count(0) => "none is asked for here".to_owned(),
             None => format!("not needed: number {} in rank", place + 1),
         };
         Some(Ranked { host: id.to_string(), wanted, why })

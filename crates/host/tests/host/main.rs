@@ -4,6 +4,7 @@
 mod changes;
 mod drain;
 mod links;
+mod observed;
 mod protocol;
 mod restart;
 mod site;
