@@ -19,7 +19,7 @@ use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, 
     dunlin diff ./manifests --worktree        what is not committed as well\n  \
     dunlin diff --revision 3f2a91c\n  \
     dunlin diff --git https://example.com/app.git --path manifests\n\n\
-    Exit codes: 0 nothing would change, 1 something would, 2 invalid or wrong input"
+    Exit codes: 0 nothing would change, 1 something would, 2 invalid, or nothing to compare with"
 )]
 pub(crate) struct Options {
     /// The directory of manifests; without it that of the running `dunlin dev`, else the current one.
@@ -74,11 +74,20 @@ struct Change {
     meaning: &'static str,
 }
 
-/// Compares and tells.
+/// Compares and tells. Whatever keeps it from that ends with 2 as well: 1 would say that there are changes.
 ///
 /// # Errors
-/// Nothing runs, or the repository cannot be read. Mistakes are told, with exit code 2.
+/// None; they are told.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    compare(options).await.or_else(|error| {
+        printer::failure(&error);
+        Ok(ExitCode::from(INVALID))
+    })
+}
+
+/// # Errors
+/// Nothing runs, or the repository cannot be read.
+async fn compare(options: Options) -> Result<ExitCode> {
     let side = side(&options)?;
     let running = seen::manifests(options.process).await;
     let running = running.context(

@@ -61,7 +61,7 @@ impl Git {
     pub(crate) fn attempt<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Said> {
         let mut command = Command::new("git");
         // Standard input stays the user's, for whatever asks for a passphrase.
-        command.arg("--literal-pathspecs").args(arguments).current_dir(&self.root).stdin(Stdio::inherit());
+        command.args(arguments).current_dir(&self.root).stdin(Stdio::inherit());
         let done = command.output().context("cannot run git; is it installed and on the path?")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Said { well: done.status.success(), output: text(&done.stdout), trouble: text(&done.stderr) })
@@ -109,6 +109,11 @@ impl Git {
         let unknown = || WrongInput(format!("no commit {revision:?} in {}", self.root.display()));
         if said.well { Ok(said.output.trim().to_owned()) } else { Err(unknown().into()) }
     }
+}
+
+/// A file's name where git takes patterns. Not by a setting of git's, which hooks would inherit.
+pub(crate) fn literally(name: &str) -> String {
+    format!(":(top,literal){name}")
 }
 
 /// What people are shown of a commit's id.

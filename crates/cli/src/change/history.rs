@@ -3,7 +3,7 @@
 use anyhow::Result;
 use dunlin_manifest::{File, ObjectReference, object_in, objects_in};
 
-use super::git::{Git, short};
+use super::git::{Git, literally, short};
 use super::place::in_words;
 use super::tree;
 use crate::printer::WrongInput;
@@ -116,10 +116,8 @@ pub(crate) fn at(git: &Git, directory: &str, object: &ObjectReference, revision:
 
 /// The commits that touched the directory, the last one first.
 fn commits(git: &Git, directory: &str) -> Result<Vec<String>> {
-    let mut arguments = vec!["log", "--first-parent", "--format=%H", "-n", MOST_COMMITS, "HEAD"];
-    if !directory.is_empty() {
-        arguments.extend(["--", directory]);
-    }
+    let place = literally(directory);
+    let arguments = ["log", "--first-parent", "--format=%H", "-n", MOST_COMMITS, "HEAD", "--", &place];
     Ok(git.run(arguments)?.lines().map(str::to_owned).collect())
 }
 

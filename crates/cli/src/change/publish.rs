@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::edit::Edit;
-use super::git::Git;
+use super::git::{self, Git};
 use super::push::{self, Pushed};
 use super::repository::{self, Upstream};
 use super::review;
@@ -124,13 +124,11 @@ fn push_or_take_back(
     former: &str,
     revision: &str,
 ) -> Result<Pushed> {
-    push::push(git, branch, upstream, revision).or_else(|error| {
-        let taken_back = repository::go_to(git, branch, revision, former);
-        let words = match taken_back {
+    push::push(git, branch, upstream, revision).map_err(|error| {
+        error.context(match repository::go_to(git, branch, revision, former) {
             Ok(()) => "nothing was pushed; the commit was taken back, and everything is as it was",
             Err(_) => "nothing was pushed; the commit is still in your branch: `git reset --keep HEAD~1` takes it back",
-        };
-        Err(error.context(words))
+        })
     })
 }
 
@@ -140,8 +138,8 @@ fn push_or_take_back(
 /// What git said: a hook refused, nobody can sign, nobody is named.
 pub(crate) fn commit(git: &Git, names: &[String], message: &Message) -> Result<String> {
     let text = message.text();
-    let arguments = ["commit", "--quiet", "--only", "--message", &text, "--"];
-    git.run(arguments.into_iter().chain(names.iter().map(String::as_str)))?;
+    let arguments = ["commit", "--quiet", "--only", "--message", &text, "--"].map(str::to_owned);
+    git.run(arguments.into_iter().chain(names.iter().map(|name| git::literally(name))))?;
     git.commit("HEAD")
 }
 

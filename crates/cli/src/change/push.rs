@@ -21,6 +21,9 @@ pub(crate) struct Pushed {
     pub(crate) rebased_onto: Option<String>,
     /// Commits before it that were not pushed yet and went along.
     pub(crate) earlier: usize,
+    /// Why the branch here does not have it, though it arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_here: Option<String>,
 }
 
 /// How a push went.
@@ -45,9 +48,15 @@ pub(crate) fn push(git: &Git, branch: &str, upstream: &Upstream, revision: &str)
     // As far as this repository knows: a remote that was never fetched counts as having everything.
     let known = git.attempt(["rev-list", "--count", &format!("refs/remotes/{to}..{revision}")])?;
     let earlier = known.output.trim().parse::<usize>().map_or(0, |count| count.saturating_sub(1));
-    let pushed = |revision: String, rebased_onto| Pushed { to: to.clone(), revision, rebased_onto, earlier };
+    let pushed = |revision: String, rebased_onto, not_here| Pushed {
+        to: to.clone(),
+        revision,
+        rebased_onto,
+        earlier,
+        not_here,
+    };
     match send(git, upstream, revision)? {
-        Answer::Arrived => Ok(pushed(revision.to_owned(), None)),
+        Answer::Arrived => Ok(pushed(revision.to_owned(), None, None)),
         Answer::Behind(_) => {
             let onto = fetch(git, upstream)?;
             let rebased = rebase(git, revision, &onto, &to)?;
@@ -57,7 +66,7 @@ pub(crate) fn push(git: &Git, branch: &str, upstream: &Upstream, revision: &str)
                 ))
             })?;
             match send(git, upstream, &rebased)? {
-                Answer::Arrived => repository::go_to(git, branch, revision, &rebased)?,
+                Answer::Arrived => {}
                 Answer::Behind(words) => {
                     return Err(anyhow!(words).context(format!(
                         "{to} moved on again while this was rebased; run the command again"
@@ -65,7 +74,9 @@ pub(crate) fn push(git: &Git, branch: &str, upstream: &Upstream, revision: &str)
                 }
                 other => return Err(other.into_error(&to)),
             }
-            Ok(pushed(rebased, Some(onto)))
+            // It arrived, so it stands, whatever came in the way here meanwhile.
+            let here = repository::go_to(git, branch, revision, &rebased);
+            Ok(pushed(rebased, Some(onto), here.err().map(|error| format!("{error:#}"))))
         }
         other => Err(other.into_error(&to)),
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::git::Git;
+use super::git::{Git, literally};
 use crate::printer::WrongInput;
 
 /// Where commits of a branch are pushed to.
@@ -54,7 +54,8 @@ pub(crate) fn branch(git: &Git) -> Result<String> {
 /// # Errors
 /// Wrong input: it is not.
 pub(crate) fn clean(git: &Git, name: &str) -> Result<()> {
-    let arguments = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", name];
+    let arguments =
+        ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", &literally(name)];
     let said = git.run(arguments)?;
     match said.get(..2) {
         None => Ok(()),

@@ -90,6 +90,11 @@ pub(super) fn done(done: Option<&Done>) {
             count => format!(", with {count} commits before it that were not pushed yet"),
         };
         printer::note(format!("pushed to {}{earlier}", pushed.to));
+        if let Some(reason) = &pushed.not_here {
+            printer::note(format!(
+                "your branch does not have it yet, `git pull --rebase` brings it: {reason}"
+            ));
+        }
     }
     if let Some(request) = &done.request {
         printer::note(format!("pushed branch {} for {}", request.branch, request.base));

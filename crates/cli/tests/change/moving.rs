@@ -197,3 +197,18 @@ fn shells_complete_it() {
     }
     bench.fails(&["completion", "tcsh"], 2);
 }
+
+#[test]
+fn a_name_is_no_pattern() {
+    let bench = Bench::new();
+    bench.git(&["mv", "app/todo.yaml", "app/todo[1] x.yaml"]);
+    bench.write("app/todo1 x.yaml", "# Another, which the pattern would match.\n");
+    bench.git(&["add", "."]);
+    bench.git(&["commit", "--quiet", "-m", "Rename"]);
+    bench.write("app/todo1 x.yaml", "# Mine.\n");
+    bench.text(&with(&["--commit"]));
+    assert_eq!(bench.git(&["show", "--format=", "--name-only"]), "app/todo[1] x.yaml");
+    assert_eq!(bench.git(&["status", "--porcelain"]), " M \"app/todo1 x.yaml\"");
+    bench.text(&["rollback", "todo", "--directory", "app", "--commit"]);
+    assert_eq!(bench.read("app/todo[1] x.yaml"), TODO);
+}

@@ -61,6 +61,8 @@ fn a_hook_that_refuses_is_shown_as_it_said() {
 fn a_hook_that_lets_pass_and_a_signature_that_fails_are_the_users() {
     let bench = Bench::new();
     bench.hook("mine/.git", "commit-msg", "echo 'Reviewed-by: a hook' >> \"$1\"");
+    // A hook finds git as the user has it.
+    bench.hook("mine/.git", "pre-commit", "test -n \"$(git diff --cached --name-only -- '*.yaml')\"");
     bench.text(&COMMIT);
     assert!(bench.git(&["log", "-1", "--format=%B"]).contains("Reviewed-by: a hook"));
     bench.git(&["config", "commit.gpgsign", "true"]);

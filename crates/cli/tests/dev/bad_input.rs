@@ -32,6 +32,7 @@ fn the_command_line_says_what_is_wrong_and_the_way_out() {
     let todo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../apps/todo/manifests");
     fails(&["move", "tood", "gcp=1", "--directory", todo], 2, &["tood", "todo"]);
     fails(&["move", "todo", "gpc=1", "--directory", todo], 2, &["gpc", "gcp"]);
+    fails(&["diff", todo], 2, &["no `dunlin dev` answers", "dunlin dev"]);
     fails(&["dev", todo, "--sites", "mars"], 2, &["unknown site \"mars\"", "gcp"]);
     fails(&["dev", todo, "--hosts", "0"], 2, &["--hosts"]);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
