@@ -8,6 +8,7 @@
 //! - *Stopping* follows answered promises only: a replica leaves when as many others as are asked in total have
 //!   said that they stay ([`total_asked`], [`may_promise`], [`enough_promises`]).
 
+pub mod canary;
 mod demand;
 mod leave;
 mod rank;
@@ -15,7 +16,7 @@ mod start;
 mod view;
 mod wanted;
 
-pub use demand::{Demand, Desired, Failover, Replicas, SiteDemand, Update};
+pub use demand::{Before, Demand, Desired, Failover, Replicas, SiteDemand, Update};
 pub use leave::{
     ASK_VALID, Asker, DELETED_IDLE, DELETED_LIMIT, KNOWN, PROMISE_BINDS, Responder, Yes, deleted_may_leave,
     enough_promises, may_promise, others_possible, promises_needed, total_asked,
