@@ -13,6 +13,6 @@ mod view;
 
 pub use crate::core::Bugs;
 pub use agent::{Agent, AgentConfig, AgentError, AgentHandle};
-pub use slots::{InSlot, Launcher, Slot, SlotTable, StartFailure};
-pub use state::{Condition, HostFacts, HostState, STATE_VERSION, SlotReport, UpdateReport};
+pub use slots::{CanaryInSlot, InSlot, Launcher, Slot, SlotTable, StartFailure};
+pub use state::{CanaryReport, Condition, HostFacts, HostState, STATE_VERSION, SlotReport, UpdateReport};
 pub use view::{HostEntry, LatticeView};

@@ -59,6 +59,11 @@ impl States {
         table.iter().map(|(host, seen)| view(host, seen, &self.of(host, seen), now)).collect()
     }
 
+    /// What a host said of itself, as it was read last.
+    pub(crate) fn state(&self, host: &HostId) -> Option<&HostState> {
+        self.read.get(host)?.state.as_deref()
+    }
+
     /// All others as readers want them.
     pub(crate) fn entries(&mut self, table: &Table) -> BTreeMap<HostId, HostEntry> {
         let entry = |(host, seen): (&HostId, &Seen)| {

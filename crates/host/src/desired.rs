@@ -66,6 +66,7 @@ impl Resolver {
             revision: revision.to_owned(),
             digest: snapshot.digest(),
             components: snapshot.components.iter().map(demand).collect(),
+            before: BTreeMap::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Tables of the core: time is a number here, the world a value.
 
+mod canary;
 mod leaving;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use dunlin_manifest::HostId;
 use dunlin_placement::{Demand, Desired, Failure, Hearing, HostView, SiteDemand, SlotState, SlotView};
 use tokio::time::Instant;
 
-use super::{Action, Answer, Bugs, Core, Failed, InstanceFacts, Settings, Token, World};
+use super::{Action, Answer, Bugs, Core, Failed, InstanceFacts, Seen, Settings, Token, World};
 
 /// One core, and a world that the test turns.
 struct Bench {
@@ -20,6 +21,7 @@ struct Bench {
     others: Vec<HostView>,
     hearing: Hearing,
     instances: BTreeMap<Token, InstanceFacts>,
+    trials: Seen,
 }
 
 fn id(name: &str) -> HostId {
@@ -35,6 +37,7 @@ fn settings(me: &str) -> Settings {
         memory_capacity: 1 << 30,
         weight: 100,
         ran: BTreeSet::new(),
+        aborted: BTreeMap::new(),
         start_limit: Duration::from_secs(30),
         bugs: Bugs::default(),
     }
@@ -55,7 +58,7 @@ fn demand(component: &str, identity: &str, sites: &[(&str, u32)]) -> Demand {
 
 fn desired(demands: &[Demand]) -> Desired {
     let components = demands.iter().map(|demand| (demand.component.clone(), demand.clone())).collect();
-    Desired { revision: "r".into(), digest: format!("{demands:?}"), components }
+    Desired { revision: "r".into(), digest: format!("{demands:?}"), components, before: BTreeMap::new() }
 }
 
 fn other(name: &str, ready: bool) -> HostView {
@@ -87,6 +90,7 @@ impl Bench {
             others: Vec::new(),
             hearing: Hearing::Good,
             instances: BTreeMap::new(),
+            trials: Seen::default(),
         }
     }
 
@@ -104,14 +108,24 @@ impl Bench {
     }
 
     fn step(&mut self) -> Vec<Action> {
-        let world =
-            World { now: self.now, others: &self.others, hearing: self.hearing, instances: &self.instances };
+        let world = World {
+            now: self.now,
+            others: &self.others,
+            hearing: self.hearing,
+            instances: &self.instances,
+            trials: &self.trials,
+        };
         self.core.step(&world)
     }
 
     fn ask(&mut self, asker: &str, question: u64) -> bool {
-        let world =
-            World { now: self.now, others: &self.others, hearing: self.hearing, instances: &self.instances };
+        let world = World {
+            now: self.now,
+            others: &self.others,
+            hearing: self.hearing,
+            instances: &self.instances,
+            trials: &self.trials,
+        };
         self.core.will_you_stay(&world, "todo", &id(asker), question)
     }
 

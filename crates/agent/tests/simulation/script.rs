@@ -128,6 +128,7 @@ impl Repository {
             revision: format!("r{}", self.revision),
             digest: format!("d{}", self.revision),
             components: self.components.clone(),
+            before: BTreeMap::new(),
         }
     }
 
