@@ -34,6 +34,7 @@ use crate::server::{Server, ServerOptions};
 use crate::slots::{HostSlot, Launcher, NotReady};
 use crate::status::{self, Status};
 use crate::stores::Stores;
+use crate::trials::{self, Trials};
 use crate::wake::Wake;
 
 /// What every request may read. Swapped in whole pieces; nothing in it is locked on the way of a request.
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) stand_ins: bool,
     pub(crate) not_ready: Arc<NotReady>,
+    pub(crate) trials: Arc<Trials>,
     /// Whether it stood still a moment ago.
     pub(crate) wake: Wake,
     /// Whether this host's own picture is complete enough to take requests, and it is not draining.
@@ -91,6 +93,7 @@ impl Host {
         });
         let resolver =
             Resolver { images: config.images.clone(), secrets: config.secrets.clone().map(SecretFiles::new) };
+        let trials = Arc::new(Trials::load(config.state.clone()));
         let source = Box::new(DirectorySource::new(directory)).start(past.clone()).await?;
 
         let (snapshot_sender, snapshot) =
@@ -124,12 +127,14 @@ impl Host {
             links: Arc::clone(&links),
             log: Arc::clone(&log),
             not_ready: Arc::clone(&not_ready),
+            trials: Arc::clone(&trials),
         });
         let agent_config = AgentConfig {
             labels: config.labels.clone(),
             weight: config.weight,
             ran: past.as_ref().map(|past| past.ran.clone()).unwrap_or_default(),
-            last_good: follow::last_good(&resolver, past.as_ref()).await,
+            last_good: follow::last_good(&resolver, &trials, past.as_ref()).await,
+            aborted: trials.aborted(),
             ..AgentConfig::new(config.id.clone(), config.lattice.clone(), config.memory)
         };
         let presence_connection = bus.connect("presence").await?;
@@ -153,6 +158,7 @@ impl Host {
             log,
             stand_ins: config.stand_ins,
             not_ready,
+            trials,
             wake: Wake::start(),
             ready: AtomicBool::new(false),
         });
@@ -168,6 +174,7 @@ impl Host {
         let tasks = vec![
             spawn(following.run(Arc::clone(&shared))),
             spawn(follow::picture(Arc::clone(&shared))),
+            spawn(trials::keep(Arc::clone(&shared))),
             spawn(follow::remember(config.state.clone(), Arc::clone(&shared), agent.ran())),
         ];
         let serving =

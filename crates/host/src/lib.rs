@@ -23,6 +23,7 @@ mod slots;
 mod spans;
 pub mod status;
 mod stores;
+mod trials;
 mod wake;
 pub mod watch;
 mod wire;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{HostSlot, NotReady};
 use crate::desired::{Resolved, Resolver};
 use crate::links::{Links, bucket};
+use crate::trials::Trials;
 
 /// Makes slots on this host.
 pub(crate) struct Launcher {
@@ -25,6 +26,7 @@ pub(crate) struct Launcher {
     pub(crate) links: Arc<Links>,
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) not_ready: Arc<NotReady>,
+    pub(crate) trials: Arc<Trials>,
 }
 
 /// How long a link may take to answer for the first time; its other end may be starting as well.
@@ -39,7 +41,8 @@ impl dunlin_agent::Launcher for Launcher {
     async fn start(&self, demand: &Demand) -> Result<Arc<HostSlot>, StartFailure> {
         let name = demand.component.as_str();
         let object = self.snapshot.borrow().components.get(name).cloned();
-        let spec = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
+        let git = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
+        let spec = self.trials.form(name, &demand.identity, &git).unwrap_or(git);
         let resolved = self.resolve(name, &spec).await?;
         let compiled = self.engine.compile(resolved.image.code.clone()).await.map_err(compile_failure)?;
         let bindings = self.bind(name, &spec, &resolved)?;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dunlin_agent::{HostEntry, HostState};
+use dunlin_agent::{HostEntry, HostState, UpdateReport};
 use dunlin_manifest::{HostId, LinkTarget, Object, Replicas, Snapshot, WasmComponent};
 use dunlin_placement::SlotState;
 use tokio::time::Instant;
 
 use super::{
-    ComponentStatus, Condition, Count, HostStatus, OwnStatus, ProviderStatus, SiteStatus, SlotStatus, Status,
+    CanaryStatus, ComponentStatus, Condition, Count, HostStatus, OwnStatus, ProviderStatus, SiteStatus,
+    SlotStatus, Status,
 };
 use crate::host::Shared;
 use crate::stores::backend_in_words;
@@ -110,6 +111,7 @@ fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
             state: slot_state(report.state).into(),
             reason: reason.unwrap_or_default(),
             identity: report.identity.clone(),
+            canary: update.and_then(|update| canary(entry, update, now)),
         };
         (name.clone(), status)
     };
@@ -121,6 +123,18 @@ fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
         providers: state.map(|state| state.providers.iter().cloned().collect()).unwrap_or_default(),
         slots: state.map(|state| state.slots.iter().map(slot).collect()).unwrap_or_default(),
     }
+}
+
+fn canary(entry: &HostEntry, update: &UpdateReport, now: Instant) -> Option<CanaryStatus> {
+    let canary = update.canary?;
+    let since = entry.clock.to_peer(now).saturating_sub(Duration::from_millis(canary.since_ms)).as_secs();
+    Some(CanaryStatus {
+        identity: update.identity.clone(),
+        weight: canary.weight,
+        since_milliseconds: since.saturating_mul(1000),
+        calls: canary.calls.counted,
+        failed: canary.calls.failed,
+    })
 }
 
 fn slot_state(state: SlotState) -> &'static str {
