@@ -10,6 +10,7 @@ use dunlin_lattice::presence::Presence;
 use dunlin_lattice::subjects::Subjects;
 use dunlin_manifest::HostId;
 use dunlin_placement::Desired;
+use dunlin_placement::canary::Aborted;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -37,6 +38,8 @@ pub struct AgentConfig {
     pub ran: BTreeSet<String>,
     /// The last state that it had from its source, to start from while the source cannot be read.
     pub last_good: Option<Desired>,
+    /// Identities that were given up on trial, by component, as [`crate::HostState::aborted`] told.
+    pub aborted: BTreeMap<String, Aborted>,
     /// How long a start may take until the slot is ready for the first time.
     pub start_limit: Duration,
     /// Where presence's chances come from; the system if not given.
@@ -58,6 +61,7 @@ impl AgentConfig {
             weight: 100,
             ran: BTreeSet::new(),
             last_good: None,
+            aborted: BTreeMap::new(),
             start_limit: Duration::from_secs(120),
             seed: None,
             bugs: Bugs::default(),

@@ -15,6 +15,8 @@ mod view;
 pub use crate::core::Bugs;
 pub use agent::{Agent, AgentConfig, AgentError, AgentHandle};
 pub use events::{Batch, Event, Events, What};
-pub use slots::{InSlot, Launcher, Slot, SlotTable, StartFailure};
-pub use state::{Condition, FailoverReport, HostFacts, HostState, STATE_VERSION, SlotReport, UpdateReport};
+pub use slots::{CanaryInSlot, InSlot, Launcher, Slot, SlotTable, StartFailure};
+pub use state::{
+    CanaryReport, Condition, FailoverReport, HostFacts, HostState, STATE_VERSION, SlotReport, UpdateReport,
+};
 pub use view::{HostEntry, LatticeView};

@@ -99,6 +99,7 @@ pub(crate) fn start<L: Launcher>(
         memory_capacity: config.memory_capacity,
         weight: config.weight,
         ran: config.ran.clone(),
+        aborted: config.aborted,
         start_limit: config.start_limit,
         bugs: config.bugs,
     };

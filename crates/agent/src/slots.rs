@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dunlin_placement::Demand;
+use dunlin_placement::canary::Calls;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -49,6 +50,11 @@ pub trait Slot: Send + Sync + 'static {
 
     /// When the last call began.
     fn last_call(&self) -> Option<Instant>;
+
+    /// What came of its calls; asked for while it is on trial.
+    fn calls(&self) -> Calls {
+        Calls::default()
+    }
 }
 
 /// Why a component did not start.
@@ -68,7 +74,7 @@ pub struct SlotTable<S> {
     slots: HashMap<String, InSlot<S>>,
 }
 
-/// The instance of a component that takes calls now: the newest that was ready.
+/// The instance of a component that takes calls now: the newest that was ready and is not on trial.
 #[derive(Debug)]
 pub struct InSlot<S> {
     /// The instance.
@@ -77,6 +83,21 @@ pub struct InSlot<S> {
     pub demand: Arc<Demand>,
     /// Whether it is ready; one that is not comes last in routing, but before a 503.
     pub ready: bool,
+    /// A new identity on trial, which takes a share of the calls.
+    pub canary: Option<CanaryInSlot<S>>,
+}
+
+/// An instance that takes a share of the calls to a component.
+#[derive(Debug)]
+pub struct CanaryInSlot<S> {
+    /// The instance.
+    pub slot: Arc<S>,
+    /// What it was started for.
+    pub demand: Arc<Demand>,
+    /// Whether it is ready; one that is not takes no calls.
+    pub ready: bool,
+    /// Its share, in per cent.
+    pub weight: u8,
 }
 
 impl<S> SlotTable<S> {
@@ -110,6 +131,14 @@ impl<S> SlotTable<S> {
 
 impl<S> Clone for InSlot<S> {
     fn clone(&self) -> Self {
-        Self { slot: Arc::clone(&self.slot), demand: Arc::clone(&self.demand), ready: self.ready }
+        let (slot, demand) = (Arc::clone(&self.slot), Arc::clone(&self.demand));
+        Self { slot, demand, ready: self.ready, canary: self.canary.clone() }
+    }
+}
+
+impl<S> Clone for CanaryInSlot<S> {
+    fn clone(&self) -> Self {
+        let (slot, demand) = (Arc::clone(&self.slot), Arc::clone(&self.demand));
+        Self { slot, demand, ready: self.ready, weight: self.weight }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dunlin_placement::canary::{Aborted, Calls};
 use dunlin_placement::{Failure, SlotState, SlotView};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -43,6 +44,9 @@ pub struct HostState {
     /// Providers that it has open.
     #[serde(default)]
     pub providers: BTreeSet<String>,
+    /// Identities that were given up on trial, by component, as long as Git names them here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aborted: BTreeMap<String, Aborted>,
     /// What its operator should know: shortages, what it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -94,6 +98,9 @@ pub struct UpdateReport {
     /// Attempts in a row that failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
+    /// Set while it is on trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryReport>,
 }
 
 /// A site that another stands in for, in the opinion of the reporting host.
@@ -110,13 +117,25 @@ pub struct FailoverReport {
     pub ready: bool,
 }
 
+/// A new identity that takes a share of the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryReport {
+    /// Its share, in per cent.
+    pub weight: u8,
+    /// The host's uptime in milliseconds when it became ready.
+    pub since_ms: u64,
+    /// What came of its calls, as far as was counted a moment ago.
+    pub calls: Calls,
+}
+
 /// Something that is not as asked, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
     /// The component that it is about, if one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// What is the matter, as a word for machines: `Shortage`, `WaitsForPromises`, `NotConfirmed`, `FailedOver`, `Deaf`.
+    /// What is the matter, as a word for machines: `Shortage`, `WaitsForPromises`, `NotConfirmed`, `FailedOver`, `Deaf`,
+    /// `Stalled`.
     pub kind: String,
     /// What is the matter, as a sentence for people.
     pub message: String,

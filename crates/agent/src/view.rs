@@ -60,6 +60,11 @@ impl States {
         table.iter().zip(&self.read).map(|((host, seen), (_, read))| view(host, seen, read, now)).collect()
     }
 
+    /// What a host said of itself, as it was read last.
+    pub(crate) fn state(&self, host: &HostId) -> Option<&HostState> {
+        self.read.get(host)?.state.as_deref()
+    }
+
     /// All others as readers want them.
     pub(crate) fn entries(&mut self, table: &Table) -> BTreeMap<HostId, HostEntry> {
         self.refresh(table);

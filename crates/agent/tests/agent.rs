@@ -94,6 +94,7 @@ fn demand_in(site: &str, replicas: u32) -> Desired {
         revision: "r1".into(),
         digest: format!("{site} {replicas}"),
         components: BTreeMap::from([("todo".into(), demand)]),
+        before: BTreeMap::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Status, Truth, Wait};
+use dunlin_host::status::{CanaryStatus, ComponentStatus, Condition, Kstatus, Status, Truth, Wait};
 use dunlin_providers::logging::escape;
 
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled, table};
@@ -160,8 +160,9 @@ fn hosts(status: &Status) -> Vec<Vec<String>> {
                 } else {
                     format!(" ({})", escape(&slot.reason))
                 };
+                let trial = slot.canary.as_ref().map(canary).unwrap_or_default();
                 match slot.state.as_str() {
-                    "ready" => component.clone(),
+                    "ready" => format!("{component}{trial}"),
                     "failed" => styled(BAD, format!("{component} failed{reason}")),
                     other => styled(WARN, format!("{component} {other}{reason}")),
                 }
@@ -171,6 +172,14 @@ fn hosts(status: &Status) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+/// How a trial stands, behind the name of its component.
+fn canary(canary: &CanaryStatus) -> String {
+    let CanaryStatus { weight, since_milliseconds, calls, failed, .. } = canary;
+    let seconds = since_milliseconds / 1000;
+    let words = format!("canary {weight} % since {seconds} s, {failed} of {calls} failed");
+    format!(" ({})", styled(WARN, words))
 }
 
 fn components(status: &Status) -> Vec<Vec<String>> {
@@ -239,12 +248,24 @@ mod tests {
 
     #[test]
     fn shows_what_people_look_for() {
-        let slot =
-            SlotStatus { state: "failed".into(), reason: "not WebAssembly".into(), identity: "1".into() };
+        let slot = SlotStatus {
+            state: "failed".into(),
+            reason: "not WebAssembly".into(),
+            identity: "1".into(),
+            ..SlotStatus::default()
+        };
+        let canary = CanaryStatus {
+            identity: "2".into(),
+            weight: 10,
+            since_milliseconds: 12_000,
+            calls: 204,
+            failed: 1,
+        };
+        let tried = SlotStatus { state: "ready".into(), canary: Some(canary), ..SlotStatus::default() };
         let host = |state: &str, unseen| HostStatus {
             state: state.into(),
             unseen_milliseconds: unseen,
-            slots: [("todo".to_owned(), slot.clone())].into(),
+            slots: [("shop".to_owned(), tried.clone()), ("todo".to_owned(), slot.clone())].into(),
             ..HostStatus::default()
         };
         let sites = [

@@ -48,24 +48,28 @@ impl Resolver {
         Ok(Resolved { image, config })
     }
 
+    /// The identity that `component` has with what this host can read now. Blocks: it reads files.
+    pub(crate) fn identity(&self, component: &str, spec: &WasmComponent) -> Result<String, String> {
+        let resolved = self.resolve(component, spec)?;
+        Ok(dunlin_manifest::identity(spec, &resolved.image.digest, &resolved.config))
+    }
+
     /// What this host wants of a whole snapshot. Blocks: it reads files.
     ///
     /// A component that cannot be resolved keeps its place with an identity of its own, and fails when it starts, where
     /// the reason is told.
     pub(crate) fn desired(&self, revision: &str, snapshot: &Snapshot) -> Desired {
         let demand = |(name, object): (&String, &dunlin_manifest::Object<WasmComponent>)| {
-            let identity = match self.resolve(name, &object.spec) {
-                Ok(resolved) => {
-                    dunlin_manifest::identity(&object.spec, &resolved.image.digest, &resolved.config)
-                }
-                Err(_) => dunlin_manifest::identity(&object.spec, "unresolved", &BTreeMap::new()),
-            };
+            let identity = self.identity(name, &object.spec);
+            let identity = identity
+                .unwrap_or_else(|_| dunlin_manifest::identity(&object.spec, "unresolved", &BTreeMap::new()));
             (name.clone(), demand(name, &object.spec, identity))
         };
         Desired {
             revision: revision.to_owned(),
             digest: snapshot.digest(),
             components: snapshot.components.iter().map(demand).collect(),
+            before: BTreeMap::new(),
         }
     }
 }

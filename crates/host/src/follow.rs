@@ -20,6 +20,7 @@ use crate::host::Shared;
 use crate::ingress::Routes;
 use crate::readiness;
 use crate::status::Condition;
+use crate::trials::Trials;
 
 /// Turns what the source says into what the agent wants, and opens the stores that go with it.
 pub(crate) struct Source {
@@ -48,7 +49,15 @@ impl Source {
             shared.stores.follow(&snapshot, shared.former.former().providers()).await;
             self.tell(&state, &shared);
             if state.read {
-                let desired = resolve(&self.resolver, state.revision.clone(), Arc::clone(&snapshot)).await;
+                let view = shared.view.load_full();
+                let desired = resolve(
+                    &self.resolver,
+                    &shared.trials,
+                    state.revision.clone(),
+                    Arc::clone(&snapshot),
+                    Some(view),
+                )
+                .await;
                 self.desired.send_if_modified(|now| {
                     let new = now.as_ref() != desired.as_ref();
                     *now = desired;
@@ -118,16 +127,30 @@ pub(crate) fn object_name(object: &dunlin_manifest::ObjectReference) -> String {
     format!("{kind}/{}", object.name)
 }
 
-async fn resolve(resolver: &Resolver, revision: String, snapshot: Arc<Snapshot>) -> Option<Desired> {
-    let resolver = resolver.clone();
-    let resolving = tokio::task::spawn_blocking(move || resolver.desired(&revision, &snapshot));
+async fn resolve(
+    resolver: &Resolver,
+    trials: &Arc<Trials>,
+    revision: String,
+    snapshot: Arc<Snapshot>,
+    view: Option<Arc<LatticeView>>,
+) -> Option<Desired> {
+    let (resolver, trials) = (resolver.clone(), Arc::clone(trials));
+    let resolving = tokio::task::spawn_blocking(move || {
+        let mut desired = resolver.desired(&revision, &snapshot);
+        trials.complete(&resolver, &snapshot, view.as_deref(), &mut desired);
+        desired
+    });
     resolving.await.inspect_err(|error| tracing::error!(%error, "resolving the manifests broke")).ok()
 }
 
 /// What a host that starts again wanted when it stopped.
-pub(crate) async fn last_good(resolver: &Resolver, past: Option<&LastGood>) -> Option<Desired> {
+pub(crate) async fn last_good(
+    resolver: &Resolver,
+    trials: &Arc<Trials>,
+    past: Option<&LastGood>,
+) -> Option<Desired> {
     let past = past?;
-    resolve(resolver, past.revision.clone(), Arc::clone(&past.snapshot)).await
+    resolve(resolver, trials, past.revision.clone(), Arc::clone(&past.snapshot), None).await
 }
 
 /// Keeps directory and routes in step with the picture of the lattice and the manifests.

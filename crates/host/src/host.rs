@@ -38,6 +38,7 @@ use crate::server::{Server, ServerOptions};
 use crate::slots::{HostSlot, Launcher, NotReady};
 use crate::status::{self, Manifests, Status};
 use crate::stores::Stores;
+use crate::trials::{self, Trials};
 use crate::wake::Wake;
 
 /// What every request may read. Swapped in whole pieces; nothing in it is locked on the way of a request.
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) stand_ins: bool,
     pub(crate) not_ready: Arc<NotReady>,
     pub(crate) observed: Arc<Observed>,
+    pub(crate) trials: Arc<Trials>,
     /// Whether it stood still a moment ago.
     pub(crate) wake: Wake,
     /// Whether this host's own picture is complete enough to take requests, and it is not draining.
@@ -98,6 +100,7 @@ impl Host {
         });
         let resolver =
             Resolver { images: config.images.clone(), secrets: config.secrets.clone().map(SecretFiles::new) };
+        let trials = Arc::new(Trials::load(config.state.clone()));
         let source = Box::new(DirectorySource::new(directory)).start(past.clone()).await?;
 
         let (snapshot_sender, snapshot) =
@@ -122,7 +125,7 @@ impl Host {
         let calls = Arc::new(calls.await?);
         let links = Arc::new(Links::new(Arc::clone(&calls), Arc::clone(&stores), Arc::clone(&directory)));
 
-        let last_good = follow::last_good(&resolver, past.as_ref()).await;
+        let last_good = follow::last_good(&resolver, &trials, past.as_ref()).await;
         let kept = Kept::load(&config.state);
         let observed = Observed::new(&config.id, kept, past.as_ref(), last_good.clone(), desired.clone());
         let not_ready = Arc::new(NotReady::default());
@@ -135,12 +138,14 @@ impl Host {
             log: Arc::clone(&log),
             not_ready: Arc::clone(&not_ready),
             events: Arc::clone(&observed.events),
+            trials: Arc::clone(&trials),
         });
         let agent_config = AgentConfig {
             labels: config.labels.clone(),
             weight: config.weight,
             ran: past.as_ref().map(|past| past.ran.clone()).unwrap_or_default(),
             last_good,
+            aborted: trials.aborted(),
             ..AgentConfig::new(config.id.clone(), config.lattice.clone(), config.memory)
         };
         let presence_connection = bus.connect("presence").await?;
@@ -166,6 +171,7 @@ impl Host {
             stand_ins: config.stand_ins,
             not_ready,
             observed: Arc::clone(&observed),
+            trials,
             wake: Wake::start(),
             ready: AtomicBool::new(false),
         });
@@ -181,6 +187,7 @@ impl Host {
         let tasks = vec![
             spawn(following.run(Arc::clone(&shared))),
             spawn(follow::picture(Arc::clone(&shared))),
+            spawn(trials::keep(Arc::clone(&shared))),
             spawn(follow::remember(config.state.clone(), Arc::clone(&shared), agent.ran())),
             spawn(events::follow(agent.events(), Arc::clone(&observed.events))),
             spawn(observe::watch(config.state.clone(), Arc::clone(&shared))),

@@ -28,6 +28,7 @@ mod slots;
 mod spans;
 pub mod status;
 mod stores;
+mod trials;
 mod wake;
 pub mod watch;
 pub mod why;

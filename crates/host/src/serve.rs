@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dunlin_lattice::{Answer, Incoming, Refusal, Serve};
 use dunlin_manifest::{Link, LinkTarget, Remote};
 use dunlin_providers::keyvalue::{Context, Error, KeyValue};
-use dunlin_runtime::{HandleError, Invoke as _, InvokeContext, InvokeError, Workload};
+use dunlin_runtime::{HandleError, InvokeContext, InvokeError};
 use http::Request;
 use prometheus::{IntCounter, IntGauge};
 use tracing::Instrument as _;
@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use crate::host::Shared;
 use crate::ingress;
 use crate::links::bucket;
+use crate::slots::Way;
 use crate::spans;
 use crate::wire::http::{HANDLE, decode_request, encode_response};
 use crate::wire::keyvalue::{Operation, encode_outcome, is_keyvalue};
@@ -78,14 +79,16 @@ impl Service {
         if http.is_some_and(|http| http.remote == Remote::Deny) && call.from.site != self.shared.id.site {
             return Err(Refusal::Refused(format!("the route of {} says `remote: Deny`", call.target)));
         }
-        let workload = self.workload(&call.target)?;
+        let way = self.way(&call.target)?;
         let head = decode_request(call.values).map_err(|error| Refusal::Refused(error.to_string()))?;
         let mut request = Request::from_parts(head, ingress::from_lattice(call.body));
         // What the head says is of the span that asked; the component belongs to this call's.
         if let Some(traceparent) = &call.traceparent {
             ingress::trace::set(request.headers_mut(), traceparent);
         }
-        let response = match ingress::run(&self.shared, &workload, request, call.deadline).await {
+        let result = ingress::run(&self.shared, way.workload(), request, call.deadline).await;
+        way.handled(&self.shared, &call.target, &result);
+        let response = match result {
             Ok(response) => response,
             Err(HandleError::Busy(_)) => return Err(Refusal::Busy),
             Err(HandleError::DeadlinePassed) => return Err(Refusal::DeadlinePassed),
@@ -132,9 +135,10 @@ impl Service {
                 call.link, call.from_component
             )));
         }
-        let workload = self.workload(&call.target)?;
+        let way = self.way(&call.target)?;
         let context = InvokeContext { deadline: call.deadline, traceparent: call.traceparent };
-        let results = workload.invoke(interface, function, call.values, &context).await;
+        let function = (interface, function);
+        let results = way.invoke(&self.shared, &call.target, function, call.values, &context).await;
         results.map(|values| Answer { values, ..Answer::default() }).map_err(|error| match error {
             InvokeError::NotExecuted(reason) => Refusal::Refused(reason),
             InvokeError::Unknown(reason) => Refusal::Unknown(reason),
@@ -142,15 +146,15 @@ impl Service {
         })
     }
 
-    /// The running component, if it takes calls.
-    fn workload(&self, component: &str) -> Result<Arc<Workload>, Refusal> {
+    /// The way to the running component, if it takes calls.
+    fn way(&self, component: &str) -> Result<Way, Refusal> {
         let slots = self.shared.slots.load();
         let slot = slots.get(component).ok_or(Refusal::NotHere)?;
-        slot.slot.enter().cloned().ok_or(Refusal::Draining)
+        Way::into_slot(slot).ok_or(Refusal::Draining)
     }
 
-    /// Whether `component` has a link of this name to `target` that fits, in this host's own snapshot or in a former one
-    /// by which something may still run.
+    /// Whether `component` has a link of this name to `target` that fits, in this host's own snapshot, in a former one by
+    /// which something may still run, or in the form before an update on trial.
     fn linked(&self, component: &str, name: &str, target: &str, fits: &dyn Fn(&Link) -> bool) -> bool {
         let leads_here = |link: &Link| {
             matches!(&link.target, LinkTarget::Provider(name) | LinkTarget::Component(name) if name == target)
@@ -158,7 +162,9 @@ impl Service {
         };
         let snapshot = self.shared.snapshot.borrow();
         let now = snapshot.components.get(component).and_then(|object| object.spec.links.get(name));
-        now.is_some_and(leads_here) || self.shared.former.former().links(component, name).any(leads_here)
+        now.is_some_and(leads_here)
+            || self.shared.former.former().links(component, name).any(leads_here)
+            || self.shared.trials.link(component, name).as_ref().is_some_and(leads_here)
     }
 }
 

@@ -2,6 +2,7 @@
 //! as `format`, a check, the words that say what is allowed, and a pattern for editors.
 
 use crate::names::is_dns_label;
+use crate::ratio::Ratio;
 use crate::types::Replicas;
 use crate::units::{parse_bytes, parse_duration};
 
@@ -127,6 +128,13 @@ pub(crate) const FORMATS: &[Format] = &[
         allowed: "an amount of memory such as 64Mi",
         pattern: Some("^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"),
         check: |text| parse_bytes(text).is_some(),
+    },
+    Format {
+        name: "ratio",
+        title: "decimal in quotes",
+        allowed: "a decimal from 0 to 1 in quotes, such as \"0.02\"",
+        pattern: Some("^(0(\\.[0-9]{1,6})?|1(\\.0{1,6})?)$"),
+        check: |text| Ratio::parse(text).is_some(),
     },
 ];
 
@@ -296,6 +304,7 @@ mod tests {
             ),
             ("label-key", vec!["disk", "example.com/disk"], vec!["", "/", "a/b/c", "-a"]),
             ("label-value", vec!["", "ssd"], vec!["-", "a b"]),
+            ("ratio", vec!["0", "1", "0.02"], vec!["", "1.5", "2%", "-0.1", "0."]),
             ("config-key", vec!["LOG_LEVEL", "a.b"], vec!["", ".", "..", "a/b"]),
         ] {
             let format = find(format).unwrap();

@@ -45,3 +45,25 @@ pub fn identity(spec: &WasmComponent, image_digest: &str, config: &BTreeMap<Stri
     let text = serde_json::to_string(&content).unwrap_or_default();
     short_hash("dunlin identity 1", &text)
 }
+
+impl WasmComponent {
+    /// This component with what runs in a slot taken from `other`: all that [`identity`] is made of. Where it runs and
+    /// what reaches it stays as it is.
+    #[must_use]
+    pub fn with_identity_of(&self, other: &Self) -> Self {
+        Self {
+            image: other.image.clone(),
+            links: other.links.clone(),
+            config: other.config.clone(),
+            readiness: other.readiness.clone(),
+            resources: other.resources.clone(),
+            timeouts: other.timeouts.clone(),
+            max_concurrency: other.max_concurrency,
+            sites: self.sites.clone(),
+            failover: self.failover.clone(),
+            http: self.http.clone(),
+            update: self.update.clone(),
+            suspend: self.suspend,
+        }
+    }
+}

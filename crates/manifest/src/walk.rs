@@ -309,10 +309,18 @@ fn hint_for(format: &Format, text: &str) -> Option<String> {
         "path" => vec![format!("/{text}")],
         "quantity" => vec![text.trim_end_matches('B').replace(' ', "")],
         "go-duration" => vec![format!("{text}s"), text.replace(' ', "")],
+        "ratio" => percent(text).into_iter().chain([text.replace(',', "."), format!("0{text}")]).collect(),
         _ => vec![joined.to_lowercase().replace('_', "-"), joined],
     };
     let better = candidates.into_iter().rev().find(|better| better != text && (format.check)(better))?;
     Some(format!("did you mean {better:?}?"))
+}
+
+/// `2%` or `2 %` as the decimal that it is.
+fn percent(text: &str) -> Option<String> {
+    let percent: u32 = text.strip_suffix('%')?.trim_end().parse().ok().filter(|percent| *percent <= 100)?;
+    let decimal = format!("{}.{:02}", percent / 100, percent % 100);
+    Some(decimal.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
 fn range(least: Option<&str>, most: Option<&str>) -> Option<String> {

@@ -37,7 +37,8 @@ fn editors_say_what_the_reader_says() {
             "image": "todo", "sites": { "gcp": { "replicas": 2 } }, "http": { "path": "/api" },
             "links": { "out": { "import": "wasi:http/outgoing-handler", "egress": { "hosts": ["a.b"] }, "timeout": "3s" } },
             "config": { "A": { "value": "a" } }, "readiness": { "path": "/" },
-            "resources": { "limits": { "memory": "64Mi" } }, "maxConcurrency": 5
+            "resources": { "limits": { "memory": "64Mi" } }, "maxConcurrency": 5,
+            "update": { "canary": { "weight": 10, "hold": "30s", "abort": { "errorRatio": "0.02", "minRequests": 100 } } }
         }
     });
     let changes: &[(&str, Value)] = &[
@@ -64,6 +65,12 @@ fn editors_say_what_the_reader_says() {
         ("/spec/resources/limits/memory", 67_108_864.into()),
         ("/spec/resources/limits/memory", "64MB".into()),
         ("/spec/readiness", serde_json::json!({ "paths": "/" })),
+        ("/spec/update/canary/abort/errorRatio", "2%".into()),
+        ("/spec/update/canary/abort/errorRatio", "1.01".into()),
+        ("/spec/update/canary/abort/errorRatio", "1.0".into()),
+        ("/spec/update/canary/abort/errorRatio", 1.into()),
+        ("/spec/update/canary/abort/minRequests", 0.into()),
+        ("/spec/update/canary/weight", 100.into()),
         ("/metadata/name", "Todo".into()),
         ("/kind", "WasmComponet".into()),
         ("/apiVersion", "dunlin.dev/v2".into()),

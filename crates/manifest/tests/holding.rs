@@ -139,6 +139,7 @@ fn identities() {
     for same in [
         text.replace("gcp: {}", "aws: { replicas: 3 }"),
         format!("{text}, suspend: true"),
+        format!("{text}, update: {{ canary: {{ weight: 10, hold: 30s }} }}"),
         format!("{text}, http: {{ path: /x }}"),
         format!("{text}, config: {{ A: {{ value: \"2\" }} }}"),
         text.replace("image: a", "image: other"),
@@ -154,6 +155,11 @@ fn identities() {
         format!("{text}, maxConcurrency: 7"),
     ] {
         assert_ne!(identity(&spec(&other), "sha256:aa", &config), base, "{other}");
+        // What was before can be had again, wherever it is to run by now.
+        let moved = spec(&other.replace("gcp: {}", "aws: { replicas: 3 }"));
+        let again = moved.with_identity_of(&spec(text));
+        assert_eq!(identity(&again, "sha256:aa", &config), base, "{other}");
+        assert_eq!((again.image.as_str(), &again.sites), ("a", &moved.sites));
     }
     assert_ne!(identity(&spec(text), "sha256:bb", &config), base);
     assert_ne!(identity(&spec(text), "sha256:aa", &BTreeMap::new()), base);

@@ -55,6 +55,16 @@ pub struct Demand {
     pub update: Option<Update>,
 }
 
+/// What a host can start of a component besides what Git says now: the form that took all calls before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Its identity.
+    pub identity: String,
+    /// What Git says now has taken its place already.
+    #[serde(default)]
+    pub replaced: bool,
+}
+
 /// All that one host read from its source, resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
@@ -64,4 +74,7 @@ pub struct Desired {
     pub digest: String,
     /// Demands by component name.
     pub components: BTreeMap<String, Demand>,
+    /// What this host can go back to, by component name, where an update is tried first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: BTreeMap<String, Before>,
 }

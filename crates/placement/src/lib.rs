@@ -10,6 +10,7 @@
 //!
 //! Failover is of the first kind: it adds starts in other sites ([`with_stand_ins`]) and ends nothing.
 
+pub mod canary;
 mod demand;
 mod failover;
 mod leave;
@@ -18,7 +19,7 @@ mod start;
 mod view;
 mod wanted;
 
-pub use demand::{Demand, Desired, Failover, Replicas, SiteDemand, Update};
+pub use demand::{Before, Demand, Desired, Failover, Replicas, SiteDemand, Update};
 pub use failover::{
     cut_off, home_ready, is_over, is_told, lost_for, lost_homes, prepares, stand_in, with_stand_ins,
 };

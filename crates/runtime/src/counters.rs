@@ -1,4 +1,4 @@
-//! What a component did, in numbers. Relaxed atomics: for metrics, never for decisions.
+//! What a component did, in numbers. Relaxed atomics: for metrics and for judging a trial, never for what becomes of a request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -180,6 +180,12 @@ impl Workload {
         (self.shared.limits.max_concurrency as usize).saturating_sub(self.shared.requests.available_permits())
     }
 
+    /// Whether it would begin with one more request now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.shared.requests.available_permits() > 0
+    }
+
     /// What it did so far.
     #[must_use]
     pub fn counts(&self) -> Counts {

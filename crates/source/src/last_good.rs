@@ -1,24 +1,18 @@
 //! The last good state on disk: what a host goes on with when its source and everybody else are gone.
-//!
-//! One file: a line with the format's version and a checksum, then JSON. It is written beside and renamed,
-//! so that a reader sees the old or the new, and a damaged one is told from a good one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dunlin_manifest::Snapshot;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-/// The name of the file in a host's data directory.
-const NAME: &str = "last-good.json";
-const HEADER: &str = "dunlin last good state";
+use crate::kept::{KeptError, KeptFile};
+
 const VERSION: u32 = 1;
-/// More than any source reads, and still little memory.
-const MAXIMUM_SIZE: u64 = 64 << 20;
+const FILE: KeptFile =
+    KeptFile { name: "last-good.json", header: "dunlin last good state", version: VERSION };
 
 /// What was in force, and what this host ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,34 +62,12 @@ impl LastGood {
     /// # Errors
     /// [`LastGoodError`]; the caller reports it and goes on as if there were none.
     pub fn load(directory: &Path) -> Result<Option<Self>, LastGoodError> {
-        let path = directory.join(NAME);
-        let disk = |source| LastGoodError::Disk { path: path.clone(), action: "read", source };
-        let damaged = |reason: &str| LastGoodError::Damaged { path: path.clone(), reason: reason.into() };
-        match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(disk(error)),
-            Ok(metadata) if !metadata.is_file() => return Err(damaged("it is no file")),
-            Ok(metadata) if metadata.len() > MAXIMUM_SIZE => return Err(damaged("it is larger than 64 MiB")),
-            Ok(_) => {}
-        }
-        let bytes = fs::read(&path).map_err(disk)?;
-        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-            return Err(damaged("it has no header"));
-        };
-        let (header, body) = (&bytes[..end], &bytes[end + 1..]);
-        let header = std::str::from_utf8(header).ok().and_then(|header| header.strip_prefix(HEADER));
-        let Some((version, checksum)) = header.and_then(|rest| rest.trim().split_once(' ')) else {
-            return Err(damaged("its header is not ours"));
-        };
-        match version.parse() {
-            Ok(VERSION) => {}
-            Ok(found) if found > VERSION => return Err(LastGoodError::Newer { path, found }),
-            _ => return Err(damaged("its version is no number of ours")),
-        }
-        if checksum != self::checksum(body) {
-            return Err(damaged("its checksum differs"));
-        }
-        serde_json::from_slice(body).map(Some).map_err(|error| damaged(&error.to_string()))
+        let path = directory.join(FILE.name);
+        FILE.load(directory).map_err(|error| match error {
+            KeptError::Damaged(reason) => LastGoodError::Damaged { path, reason },
+            KeptError::Newer(found) => LastGoodError::Newer { path, found },
+            KeptError::Disk(source) => LastGoodError::Disk { path, action: "read", source },
+        })
     }
 
     /// Saves the state in `directory`, which is created if it is missing. When this returns, it is on disk.
@@ -103,32 +75,7 @@ impl LastGood {
     /// # Errors
     /// [`LastGoodError::Disk`]; what was saved before is still there then.
     pub fn save(&self, directory: &Path) -> Result<(), LastGoodError> {
-        let path = directory.join(NAME);
-        self.write(directory, &path).map_err(|source| LastGoodError::Disk { path, action: "written", source })
+        let path = directory.join(FILE.name);
+        FILE.save(directory, self).map_err(|source| LastGoodError::Disk { path, action: "written", source })
     }
-
-    fn write(&self, directory: &Path, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(directory)?;
-        let body = serde_json::to_vec(self)?;
-        let beside = directory.join(format!("{NAME}.new"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside)?;
-        file.write_all(format!("{HEADER} {VERSION} {}\n", checksum(&body)).as_bytes())?;
-        file.write_all(&body)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        // The rename is on disk when the directory is.
-        if cfg!(unix) {
-            File::open(directory)?.sync_all()?;
-        }
-        Ok(())
-    }
-}
-
-fn checksum(body: &[u8]) -> String {
-    let digits: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
 }

@@ -9,6 +9,7 @@
 mod config;
 mod directory;
 mod files;
+mod kept;
 mod last_good;
 mod secrets;
 mod settle;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 pub use config::{ConfigError, resolve_config};
 pub use directory::{DirectorySource, directory_revision, read_directory};
+pub use kept::{KeptError, KeptFile};
 pub use last_good::{LastGood, LastGoodError};
 pub use secrets::{Consumer, SecretError, SecretFiles};
 

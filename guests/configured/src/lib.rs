@@ -1,6 +1,8 @@
-//! Answers what it was configured with: `/config?key=` one value, `/config` all of them.
+//! Answers what it was configured with: `/config?key=` one value, `/config` all of them. `/answer` behaves as the value
+//! of `answer` says, a status or a misdeed, and says the value of `say`: two configurations are two components.
 
-use guest_http::{Json, answer_json, path_and_query};
+use guest_http::{Json, answer, answer_json, path_and_query};
+use wasip2::clocks::monotonic_clock;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 wit_bindgen::generate!({ path: "../wit/config.wit", world: "imports" });
@@ -14,6 +16,9 @@ struct Configured;
 impl wasip2::exports::http::incoming_handler::Guest for Configured {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let (path, query) = path_and_query(&request);
+        if path == "/answer" {
+            return behave(out);
+        }
         if path != "/config" {
             return answer_json(out, 404, &failure("no such path"));
         }
@@ -32,6 +37,17 @@ impl wasip2::exports::http::incoming_handler::Guest for Configured {
             Ok(json) => answer_json(out, 200, &json),
             Err(Error::Upstream(text) | Error::Io(text)) => answer_json(out, 500, &failure(&text)),
         }
+    }
+}
+
+fn behave(out: ResponseOutparam) {
+    let value = |key: &str| store::get(key).ok().flatten().unwrap_or_default();
+    match value("answer").as_str() {
+        "trap" => core::arch::wasm32::unreachable(),
+        "late" => loop {
+            monotonic_clock::subscribe_duration(3_600_000_000_000).block();
+        },
+        status => answer(out, status.parse().unwrap_or(200), "text/plain", value("say").as_bytes()),
     }
 }
 

@@ -8,6 +8,8 @@ use dunlin_manifest::HostId;
 use dunlin_placement::{Demand, Failure, Hearing, HostView};
 use tokio::time::Instant;
 
+use super::canary::Seen;
+
 /// Names one instance of a component on this host: a slot has one, during an update two.
 pub(crate) type Token = u64;
 
@@ -24,6 +26,8 @@ pub(crate) struct World<'a> {
     pub(crate) linked: Option<bool>,
     /// The instances that run here.
     pub(crate) instances: &'a BTreeMap<Token, InstanceFacts>,
+    /// What is seen of new identities on trial.
+    pub(crate) trials: &'a Seen,
 }
 
 /// What an instance says of itself.

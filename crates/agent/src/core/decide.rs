@@ -56,6 +56,7 @@ impl Core {
 
     /// Starts what is asked for, unless it runs or is on its way.
     fn start(&mut self, world: &World<'_>, demand: &Arc<Demand>, slot: &mut Slot, actions: &mut Vec<Action>) {
+        let Some(demand) = &self.form_to_start(world, demand, slot, actions) else { return };
         let serves = slot.serving.as_ref().map(|serving| serving.demand.identity.as_str());
         let comes = slot.starting.as_ref().map(|start| start.demand.identity.as_str());
         if serves == Some(demand.identity.as_str()) {
@@ -67,7 +68,7 @@ impl Core {
             }
             return;
         }
-        if comes == Some(demand.identity.as_str()) || demand.suspend {
+        if comes == Some(demand.identity.as_str()) || slot.has_on_trial(demand) || demand.suspend {
             return;
         }
         let is_update = slot.serving.is_some();
@@ -86,7 +87,7 @@ impl Core {
         }
     }
 
-    fn may_start_anew(&self, world: &World<'_>, demand: &Demand) -> bool {
+    pub(super) fn may_start_anew(&self, world: &World<'_>, demand: &Demand) -> bool {
         let ran = self.settings.ran.contains(&demand.component);
         let hearing = if self.settings.bugs.judge_while_deaf { Hearing::Good } else { world.hearing };
         let listened = self.settings.bugs.judge_while_deaf

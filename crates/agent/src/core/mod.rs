@@ -5,10 +5,12 @@
 //! moment that promises are counted and the moment that a slot leaves nothing can come in between.
 //!
 //! **Architecture Invariant:** a slot that serves ends only in [`decide`], for one of four reasons: enough promises,
-//! nobody asks for it any more, the grace period of a drain is over, or a ready successor in the same slot.
+//! nobody asks for it any more, the grace period of a drain is over, or a ready successor in the same slot (whose
+//! trial, if it had one, [`canary`] judges).
 
 mod action;
 mod bugs;
+mod canary;
 mod decide;
 mod failover;
 mod leaving;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_manifest::HostId;
+use dunlin_placement::canary::Aborted;
 use dunlin_placement::{
     Asker, Demand, Desired, Hearing, HostView, Replicas, Responder, Standing, Wanted, cut_off, may_promise,
     standing, wanted, with_stand_ins,
@@ -31,6 +34,7 @@ use tokio::time::Instant;
 
 pub(crate) use action::{Action, Failed, InstanceFacts, Token, World};
 pub use bugs::Bugs;
+pub(crate) use canary::Seen;
 pub(crate) use leaving::Answer;
 
 use crate::state::Condition;
@@ -49,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) memory_capacity: u64,
     pub(crate) weight: u32,
     pub(crate) ran: BTreeSet<String>,
+    pub(crate) aborted: BTreeMap<String, Aborted>,
     pub(crate) start_limit: Duration,
     pub(crate) bugs: Bugs,
 }
@@ -60,7 +65,9 @@ pub(crate) struct Core {
     started: Instant,
     /// What is wanted: the last good state at first, then what the source says.
     desired: Option<Desired>,
+    /// What is in force of it: where an identity was given up, the form before.
     demands: BTreeMap<String, Arc<Demand>>,
+    aborted: BTreeMap<String, Aborted>,
     read: bool,
     standing: Standing,
     hears_since: Option<Instant>,
@@ -89,12 +96,25 @@ pub(crate) struct InService {
     pub(crate) token: Token,
     pub(crate) demand: Arc<Demand>,
     pub(crate) ready: bool,
+    /// What is on trial beside it.
+    pub(crate) canary: Option<OnTrial>,
+}
+
+/// An instance that takes a share of the calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OnTrial {
+    pub(crate) token: Token,
+    pub(crate) demand: Arc<Demand>,
+    pub(crate) ready: bool,
+    /// Its share, in per cent.
+    pub(crate) weight: u8,
 }
 
 impl Core {
     /// A host that starts now, with what it last knew to be wanted.
     pub(crate) fn new(settings: Settings, last_good: Option<Desired>, now: Instant) -> Self {
         let mut core = Self {
+            aborted: settings.aborted.clone(),
             settings,
             started: now,
             desired: None,
@@ -127,12 +147,8 @@ impl Core {
         if self.desired.as_ref() == Some(&desired) {
             return;
         }
-        let share = |(name, demand): (&String, &Demand)| {
-            let unchanged = self.demands.get(name).filter(|known| ***known == *demand);
-            (name.clone(), unchanged.map_or_else(|| Arc::new(demand.clone()), Arc::clone))
-        };
-        self.demands = desired.components.iter().map(share).collect();
         self.desired = Some(desired);
+        self.put_in_force();
     }
 
     /// All slots are to go elsewhere; after `grace` nothing is waited for. A second call may only shorten it.
@@ -160,9 +176,11 @@ impl Core {
         for slot in self.slots.values_mut() {
             actions.extend(slot.refresh(world, self.settings.start_limit));
         }
+        actions.extend(self.judge_trials(world));
         self.note_hearing(world);
         self.note_standing(world);
         self.conditions.clear();
+        self.tell_aborted();
         if self.standing == Standing::Waiting && self.desired.is_some() {
             self.condition(
                 None,
@@ -294,8 +312,14 @@ impl Core {
     pub(crate) fn in_service(&self) -> BTreeMap<String, InService> {
         let of = |(name, slot): (&String, &Slot)| {
             let serving = slot.serving.as_ref().filter(|_| !slot.is_leaving())?;
-            let in_service =
-                InService { token: serving.token, demand: Arc::clone(&serving.demand), ready: serving.ready };
+            let canary = slot.canary.as_ref().map(|canary| OnTrial {
+                token: canary.serving.token,
+                demand: Arc::clone(&canary.serving.demand),
+                ready: canary.serving.ready,
+                weight: canary.weight(),
+            });
+            let demand = Arc::clone(&serving.demand);
+            let in_service = InService { token: serving.token, demand, ready: serving.ready, canary };
             Some((name.clone(), in_service))
         };
         self.slots.iter().filter_map(of).collect()

@@ -21,6 +21,7 @@ impl Core {
             weight: self.settings.weight,
             slots: self.slots.iter().map(|(name, slot)| (name.clone(), slot.report(self.started))).collect(),
             conditions: self.conditions.clone(),
+            aborted: self.aborted.clone(),
             failovers: self.failover_reports(),
             ..HostState::default()
         }

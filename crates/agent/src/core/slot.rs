@@ -7,6 +7,7 @@ use dunlin_placement::{Demand, Failure, SlotState, SlotView, retry_after};
 use tokio::time::Instant;
 
 use super::action::{Action, Failed, Token, World};
+use super::canary::Canary;
 use super::leaving::Leaving;
 use crate::state::{SlotReport, UpdateReport, uptime};
 
@@ -21,6 +22,8 @@ pub(super) struct Slot {
     pub(super) serving: Option<Serving>,
     /// What is to serve: the first instance, or the new identity of an update.
     pub(super) starting: Option<Starting>,
+    /// What is on trial beside what serves.
+    pub(super) canary: Option<Canary>,
     /// The last attempts failed.
     pub(super) failure: Option<Attempts>,
     /// Serving has ended; its last calls are being finished until then.
@@ -65,6 +68,7 @@ impl Slot {
         Self {
             serving: None,
             starting: None,
+            canary: None,
             failure: None,
             until: None,
             deleted_since: None,
@@ -85,8 +89,7 @@ impl Slot {
 
     /// It serves, and its instance says at this moment that it is ready.
     pub(super) fn is_ready(&self, world: &World<'_>) -> bool {
-        let says_so = |token| world.instances.get(token).is_some_and(|instance| instance.ready);
-        self.serving.as_ref().is_some_and(|serving| serving.ready && says_so(&serving.token))
+        self.serving.as_ref().is_some_and(|serving| serving.ready && is_ready(world, serving.token))
     }
 
     /// Takes in what the instances say: readiness, a start that came to its end or takes too long.
@@ -96,11 +99,14 @@ impl Slot {
             return actions;
         }
         if let Some(serving) = &mut self.serving {
-            let ready = world.instances.get(&serving.token).is_some_and(|instance| instance.ready);
-            serving.hear(ready, world.now);
+            serving.hear(is_ready(world, serving.token), world.now);
         }
         match self.starting.take() {
-            Some(start) if world.instances.get(&start.token).is_some_and(|instance| instance.ready) => {
+            Some(start) if self.tries(&start) && is_ready(world, start.token) => {
+                self.failure = None;
+                self.canary = Some(Canary::new(start, world.now));
+            }
+            Some(start) if is_ready(world, start.token) => {
                 let old = self.serving.replace(Serving::new(start, world.now));
                 self.failure = None;
                 actions.extend(
@@ -133,9 +139,15 @@ impl Slot {
         self.failure.as_ref().is_none_or(|attempts| attempts.identity != identity || now >= attempts.retry_at)
     }
 
-    /// Gives up whatever is being started.
-    pub(super) fn cancel_start(&mut self) -> Option<Action> {
-        self.starting.take().map(|start| Action::Cancel { token: start.token })
+    /// Whether this identity is what failed last.
+    pub(super) fn has_failed(&self, identity: &str) -> bool {
+        self.failure.as_ref().is_some_and(|attempts| attempts.identity == identity)
+    }
+
+    /// Gives up whatever is being started or on trial.
+    pub(super) fn cancel_start(&mut self) -> Vec<Action> {
+        let start = self.starting.take().map(|start| Action::Cancel { token: start.token });
+        start.into_iter().chain(self.canary.take().map(Canary::retire)).collect()
     }
 
     /// Serving ends: what waits is cancelled, what serves finishes its calls.
@@ -182,7 +194,17 @@ impl Slot {
         let SlotView { identity, state, failed } = self.view();
         let attempts = self.failure.as_ref();
         let next = self.starting.as_ref().map(|start| &start.demand.identity);
-        let update = next.or(attempts.map(|attempts| &attempts.identity)).filter(|_| self.serving.is_some());
+        let update = || {
+            let identity = next.or(attempts.map(|attempts| &attempts.identity));
+            identity.filter(|_| self.serving.is_some()).map(|identity| UpdateReport {
+                identity: identity.clone(),
+                failed: attempts.map(|attempts| attempts.failed.reach),
+                reason: attempts.map(|attempts| attempts.failed.reason.clone()),
+                since_ms: self.starting.as_ref().map(|start| uptime(started, start.since)),
+                attempts: attempts.map_or(0, |attempts| attempts.count),
+                canary: None,
+            })
+        };
         SlotReport {
             identity,
             state,
@@ -190,13 +212,7 @@ impl Slot {
             reason: attempts.filter(|_| failed.is_some()).map(|attempts| attempts.failed.reason.clone()),
             since_ms: uptime(started, self.since),
             attempts: attempts.filter(|_| failed.is_some()).map_or(0, |attempts| attempts.count),
-            update: update.map(|identity| UpdateReport {
-                identity: identity.clone(),
-                failed: attempts.map(|attempts| attempts.failed.reach),
-                reason: attempts.map(|attempts| attempts.failed.reason.clone()),
-                since_ms: self.starting.as_ref().map(|start| uptime(started, start.since)),
-                attempts: attempts.map_or(0, |attempts| attempts.count),
-            }),
+            update: self.canary.as_ref().map(|canary| canary.report(started)).or_else(update),
         }
     }
 
@@ -208,13 +224,18 @@ impl Slot {
     }
 }
 
+/// Whether an instance says at this moment that it is ready.
+pub(super) fn is_ready(world: &World<'_>, token: Token) -> bool {
+    world.instances.get(&token).is_some_and(|instance| instance.ready)
+}
+
 impl Serving {
-    fn new(start: Starting, now: Instant) -> Self {
+    pub(super) fn new(start: Starting, now: Instant) -> Self {
         Self { token: start.token, demand: start.demand, ready: true, says_ready: true, says_so_since: now }
     }
 
     /// Unready at once, ready again only when it stays so.
-    fn hear(&mut self, says_ready: bool, now: Instant) {
+    pub(super) fn hear(&mut self, says_ready: bool, now: Instant) {
         if says_ready != self.says_ready {
             self.says_ready = says_ready;
             self.says_so_since = now;

@@ -1,5 +1,6 @@
 //! Tables of the core: time is a number here, the world a value.
 
+mod canary;
 mod failover;
 mod leaving;
 
@@ -11,7 +12,7 @@ use dunlin_manifest::HostId;
 use dunlin_placement::{Demand, Desired, Failure, Hearing, HostView, SiteDemand, SlotState, SlotView};
 use tokio::time::Instant;
 
-use super::{Action, Answer, Bugs, Core, Failed, InstanceFacts, Settings, Token, World};
+use super::{Action, Answer, Bugs, Core, Failed, InstanceFacts, Seen, Settings, Token, World};
 
 /// One core, and a world that the test turns.
 struct Bench {
@@ -22,6 +23,7 @@ struct Bench {
     hearing: Hearing,
     linked: Option<bool>,
     instances: BTreeMap<Token, InstanceFacts>,
+    trials: Seen,
 }
 
 fn id(name: &str) -> HostId {
@@ -37,6 +39,7 @@ fn settings(me: &str) -> Settings {
         memory_capacity: 1 << 30,
         weight: 100,
         ran: BTreeSet::new(),
+        aborted: BTreeMap::new(),
         start_limit: Duration::from_secs(30),
         bugs: Bugs::default(),
     }
@@ -57,7 +60,7 @@ fn demand(component: &str, identity: &str, sites: &[(&str, u32)]) -> Demand {
 
 fn desired(demands: &[Demand]) -> Desired {
     let components = demands.iter().map(|demand| (demand.component.clone(), demand.clone())).collect();
-    Desired { revision: "r".into(), digest: format!("{demands:?}"), components }
+    Desired { revision: "r".into(), digest: format!("{demands:?}"), components, before: BTreeMap::new() }
 }
 
 fn other(name: &str, ready: bool) -> HostView {
@@ -91,6 +94,7 @@ impl Bench {
             hearing: Hearing::Good,
             linked: None,
             instances: BTreeMap::new(),
+            trials: Seen::default(),
         }
     }
 
@@ -114,6 +118,7 @@ impl Bench {
             hearing: self.hearing,
             linked: self.linked,
             instances: &self.instances,
+            trials: &self.trials,
         };
         self.core.step(&world)
     }
@@ -125,6 +130,7 @@ impl Bench {
             hearing: self.hearing,
             linked: self.linked,
             instances: &self.instances,
+            trials: &self.trials,
         };
         self.core.will_you_stay(&world, "todo", &id(asker), question)
     }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::core::{Core, InstanceFacts, Token, World};
+use crate::core::{Core, InstanceFacts, Seen, Token, World};
 use crate::slots::Slot;
 use crate::view::States;
 
@@ -51,7 +51,17 @@ impl<S: Slot> Inner<S> {
             (true, true) | (false, false) => Hearing::Deaf,
         };
         let linked = self.linked;
-        decide(&mut self.core, &World { now, others: &others, hearing, linked, instances: &instances })
+        let mut trials = Seen {
+            calls: self.instances.iter().map(|(token, instance)| (*token, instance.slot.calls())).collect(),
+            ..Seen::default()
+        };
+        for host in &others {
+            if let Some(state) = self.states.state(&host.id) {
+                trials.hear(host, state);
+            }
+        }
+        let world = World { now, others: &others, hearing, linked, instances: &instances, trials: &trials };
+        decide(&mut self.core, &world)
     }
 }
 

@@ -14,11 +14,11 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
-use super::inner::Instance;
+use super::inner::{Inner, Instance};
 use super::story::Story;
-use crate::core::{Action, Answer, Failed, Token};
+use crate::core::{Action, Answer, Failed, InService, OnTrial, Token};
 use crate::events::Events;
-use crate::slots::{InSlot, Launcher, Slot, SlotTable, StartFailure};
+use crate::slots::{CanaryInSlot, InSlot, Launcher, Slot, SlotTable, StartFailure};
 use crate::state::{HostFacts, HostState};
 use crate::view::{HostEntry, LatticeView};
 
@@ -205,19 +205,19 @@ impl<L: Launcher> Work<L> {
         let in_service = inner.core.in_service();
         let shown = self.slots.load();
         let unchanged = shown.len() == in_service.len()
-            && in_service.iter().all(|(name, now)| {
-                shown.get(name).is_some_and(|slot| {
-                    let same =
-                        inner.instances.get(&now.token).is_some_and(|it| Arc::ptr_eq(&it.slot, &slot.slot));
-                    same && slot.ready == now.ready && Arc::ptr_eq(&slot.demand, &now.demand)
-                })
-            });
+            && in_service
+                .iter()
+                .all(|(name, now)| shown.get(name).is_some_and(|slot| is_shown(&inner, slot, now)));
         if unchanged {
             return;
         }
-        let slot = |(name, now): (String, crate::core::InService)| {
-            let instance = inner.instances.get(&now.token)?;
-            let slot = InSlot { slot: Arc::clone(&instance.slot), demand: now.demand, ready: now.ready };
+        let slot = |(name, now): (String, InService)| {
+            let instance = |token| Some(Arc::clone(&inner.instances.get(&token)?.slot));
+            let canary = now.canary.and_then(|canary| {
+                let OnTrial { token, demand, ready, weight } = canary;
+                Some(CanaryInSlot { slot: instance(token)?, demand, ready, weight })
+            });
+            let slot = InSlot { slot: instance(now.token)?, demand: now.demand, ready: now.ready, canary };
             Some((name, slot))
         };
         let table = in_service.into_iter().filter_map(slot).collect();
@@ -261,4 +261,21 @@ impl<L: Launcher> Work<L> {
             changed
         });
     }
+}
+
+/// Whether the table shows a slot as it is now.
+fn is_shown<S>(inner: &Inner<S>, shown: &InSlot<S>, now: &InService) -> bool {
+    let same =
+        |token, slot: &Arc<S>| inner.instances.get(&token).is_some_and(|it| Arc::ptr_eq(&it.slot, slot));
+    let canary = match (&shown.canary, &now.canary) {
+        (None, None) => true,
+        (Some(shown), Some(now)) => {
+            same(now.token, &shown.slot)
+                && (shown.ready, shown.weight) == (now.ready, now.weight)
+                && Arc::ptr_eq(&shown.demand, &now.demand)
+        }
+        _ => false,
+    };
+    let ready = shown.ready == now.ready && Arc::ptr_eq(&shown.demand, &now.demand);
+    canary && ready && same(now.token, &shown.slot)
 }

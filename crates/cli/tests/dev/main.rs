@@ -6,6 +6,7 @@
 mod across;
 mod bad_input;
 mod calls;
+mod canary;
 mod check;
 mod check_servers;
 mod everyday;

@@ -28,6 +28,7 @@ pub(crate) use self::routes::Routes;
 use crate::calls::{Names, Underway};
 use crate::host::Shared;
 use crate::metrics::CallMeter;
+use crate::slots::Way;
 use crate::spans;
 use crate::wire::http::HANDLE;
 
@@ -121,17 +122,17 @@ async fn answer(
     let slots = shared.slots.load();
     let here = slots.get(component);
     let timeout = here.map_or_else(|| shared.request_timeout(component), |slot| slot.slot.request_timeout());
-    let deadline = begun + timeout;
-    let workload =
-        |ready: bool| here.filter(|slot| slot.ready == ready).and_then(|slot| slot.slot.enter()).cloned();
-    let (ready, doubtful) = (workload(true), workload(false));
+    let ready = here.is_some_and(|slot| slot.ready);
+    let way = here.and_then(Way::into_slot);
     drop(slots);
-    if let Some(workload) = ready {
-        return local(shared, &workload, owner, remote, request, deadline).await;
+    let deadline = begun + way.as_ref().map_or(timeout, Way::request_timeout);
+    let (ready, doubtful) = if ready { (way, None) } else { (None, way) };
+    if let Some(way) = ready {
+        return local(shared, &way, owner, remote, request, deadline).await;
     }
     match (forward::candidates(shared, component, remote), doubtful) {
-        (candidates, Some(workload)) if !candidates.iter().any(|candidate| candidate.ready) => {
-            local(shared, &workload, owner, remote, request, deadline).await
+        (candidates, Some(way)) if !candidates.iter().any(|candidate| candidate.ready) => {
+            local(shared, &way, owner, remote, request, deadline).await
         }
         (candidates, _) => {
             forward::forward(shared, owner, candidates, request.map(BodyExt::boxed_unsync), deadline).await
@@ -139,20 +140,24 @@ async fn answer(
     }
 }
 
-/// Runs the component here. One that is busy here may have room elsewhere: a request without a body goes on there.
+/// Runs the component here. What is on trial and busy gives way to what serves, and what is busy here may have room
+/// elsewhere: a request without a body goes on there.
 async fn local(
     shared: &Arc<Shared>,
-    workload: &Arc<Workload>,
+    way: &Way,
     owner: &Owner,
     remote: bool,
     request: Request<Incoming>,
     deadline: Instant,
 ) -> Response<ResponseBody> {
-    let again = request.body().is_end_stream().then(|| repeat(&request));
-    let mut underway = note(shared, owner, None, &request).stays_here();
-    let result = run(shared, workload, request, deadline).await;
-    underway.ends(ending(&result));
-    drop(underway);
+    let mut again = request.body().is_end_stream().then(|| repeat(&request));
+    let mut result = attempt(shared, way, owner, request, deadline).await;
+    if matches!(result, Err(HandleError::Busy(_)))
+        && let (Some(old), Some(request)) = (way.instead(), again.take())
+    {
+        again = Some(repeat(&request));
+        result = attempt(shared, &old, owner, request, deadline).await;
+    }
     match result {
         Err(HandleError::Busy(reason)) => {
             let candidates = forward::candidates(shared, owner.name(), remote);
@@ -166,6 +171,25 @@ async fn local(
         Ok(response) => response,
         Err(error) => failure(&error),
     }
+}
+
+/// Runs a request in one instance of this host.
+async fn attempt<B>(
+    shared: &Arc<Shared>,
+    way: &Way,
+    owner: &Owner,
+    request: Request<B>,
+    deadline: Instant,
+) -> Result<Response<ResponseBody>, HandleError>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut underway = note(shared, owner, None, &request).stays_here();
+    let result = run(shared, way.workload(), request, deadline).await;
+    way.handled(shared, owner.name(), &result);
+    underway.ends(ending(&result));
+    result
 }
 
 /// Notes what becomes of a request, for whoever watches; one that stays here is counted as a request alone.
@@ -199,7 +223,7 @@ fn traceparent<B>(request: &Request<B>) -> Option<&str> {
 }
 
 /// The same request without its empty body.
-fn repeat(request: &Request<Incoming>) -> Request<forward::RequestBody> {
+fn repeat<B>(request: &Request<B>) -> Request<forward::RequestBody> {
     let mut again = Request::new(Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync());
     (*again.method_mut(), *again.uri_mut()) = (request.method().clone(), request.uri().clone());
     *again.headers_mut() = request.headers().clone();

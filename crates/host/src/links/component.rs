@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dunlin_lattice::{Body, Ending, Executed, Request, Safety};
-use dunlin_runtime::{Invoke, InvokeContext, InvokeError, Workload};
+use dunlin_runtime::{Invoke, InvokeContext, InvokeError};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -15,6 +15,7 @@ use crate::calls::{Calls, Names};
 use crate::directory::Directory;
 use crate::host::Shared;
 use crate::metrics::CallMeter;
+use crate::slots::Way;
 use crate::spans;
 
 /// One component's link to another.
@@ -33,7 +34,8 @@ impl LinkedComponent {
     /// Calls a function of a component that runs in this process.
     async fn here(
         &self,
-        workload: &Workload,
+        host: &Shared,
+        way: &Way,
         interface: &str,
         function: &str,
         values: Bytes,
@@ -48,7 +50,8 @@ impl LinkedComponent {
         };
         let mut underway = self.calls.begin(Some(&self.meter), names).stays_here();
         let (context, span) = spans::invoked(&self.target, function, context);
-        let result = workload.invoke(interface, function, values, &context).instrument(span.clone()).await;
+        let invoking = way.invoke(host, &self.target, (interface, function), values, &context);
+        let result = invoking.instrument(span.clone()).await;
         let ending = match &result {
             Ok(_) => Ending::Answered,
             Err(InvokeError::NotExecuted(_)) => Ending::NotExecuted,
@@ -74,10 +77,12 @@ impl Invoke for LinkedComponent {
         let context = InvokeContext { deadline, traceparent: context.traceparent.clone() };
         let here = self.host.upgrade().and_then(|host| {
             let slots = host.slots.load();
-            slots.get(&self.target).filter(|slot| slot.ready)?.slot.enter().cloned()
+            let way = Way::into_slot(slots.get(&self.target).filter(|slot| slot.ready)?)?;
+            drop(slots);
+            Some((host, way))
         });
-        if let Some(workload) = here {
-            return self.here(&workload, interface, function, values, context).await;
+        if let Some((host, way)) = here {
+            return self.here(&host, &way, interface, function, values, context).await;
         }
         let replicas = self.directory.load().component(&self.target).to_vec();
         let request = Request {

@@ -58,6 +58,8 @@ pub struct Metrics {
     bus_connected: IntGaugeVec,
     bus_reconnects: IntCounterVec,
     bus_dropped: IntCounterVec,
+    /// Calls to new identities on trial, by component and outcome.
+    pub(crate) canary_calls: IntCounterVec,
     /// Slots by state.
     pub slots: IntGaugeVec,
     /// Hosts that are seen, by site.
@@ -112,6 +114,7 @@ impl Metrics {
             bus_connected: make.gauges("bus_connected", &["purpose"], "1 while the connection stands.")?,
             bus_reconnects: make.counters("bus_reconnects_total", &["purpose"], "Times that the connection was made anew.")?,
             bus_dropped: make.counters("bus_dropped_total", &["purpose"], "Messages that were dropped because too many waited to be read.")?,
+            canary_calls: make.counters("canary_calls_total", &["component", "outcome"], "Calls to new identities on trial; the outcome is `answered` or `failed` (5xx, a trap, too late).")?,
             slots: make.gauges("slots", &["state"], "Components on this host, by state.")?,
             hosts_seen: make.gauges("hosts_seen", &["site"], "Hosts heard from within ten seconds.")?,
         };

@@ -16,6 +16,7 @@ use super::{HostSlot, NotReady};
 use crate::desired::{Resolved, Resolver};
 use crate::events::{EventLog, What};
 use crate::links::{Links, bucket};
+use crate::trials::Trials;
 
 /// Makes slots on this host.
 pub(crate) struct Launcher {
@@ -27,6 +28,7 @@ pub(crate) struct Launcher {
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) not_ready: Arc<NotReady>,
     pub(crate) events: Arc<EventLog>,
+    pub(crate) trials: Arc<Trials>,
 }
 
 /// How long a link may take to answer for the first time; its other end may be starting as well.
@@ -41,7 +43,8 @@ impl dunlin_agent::Launcher for Launcher {
     async fn start(&self, demand: &Demand) -> Result<Arc<HostSlot>, StartFailure> {
         let name = demand.component.as_str();
         let object = self.snapshot.borrow().components.get(name).cloned();
-        let spec = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
+        let git = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
+        let spec = self.trials.form(name, &demand.identity, &git).unwrap_or(git);
         let resolved = self.resolve(name, &spec).await?;
         let begun = Instant::now();
         let obtained = self.engine.obtain(resolved.image.code.clone()).await;

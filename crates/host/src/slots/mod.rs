@@ -3,7 +3,9 @@
 mod launcher;
 mod not_ready;
 mod slot;
+mod way;
 
 pub(crate) use launcher::Launcher;
 pub(crate) use not_ready::NotReady;
 pub(crate) use slot::HostSlot;
+pub(crate) use way::Way;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dunlin_placement::canary::Calls;
 use dunlin_runtime::Workload;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -21,6 +22,11 @@ pub(crate) struct HostSlot {
     started: Instant,
     /// Microseconds from `started` to the last call, plus one; 0 before the first.
     last_call: AtomicU64,
+    /// Calls that came while it was on trial, its own and those of what it is tried beside.
+    turns: AtomicU64,
+    /// Its own calls on trial that were executed, and those among them that failed.
+    counted: AtomicU64,
+    failed: AtomicU64,
     ready: watch::Receiver<bool>,
     /// Asks the readiness path as long as the slot lives.
     _probing: Option<AbortOnDropHandle<()>>,
@@ -61,6 +67,9 @@ impl HostSlot {
             draining: AtomicBool::new(false),
             started: Instant::now(),
             last_call: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             ready,
             _probing: probing,
         }
@@ -74,6 +83,22 @@ impl HostSlot {
         let now = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX - 1) + 1;
         self.last_call.store(now, Ordering::Relaxed);
         Some(&self.workload)
+    }
+
+    /// The number of a call, for the split.
+    pub(super) fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether it would begin with one more request now.
+    pub(super) fn has_room(&self) -> bool {
+        self.workload.has_room()
+    }
+
+    /// Counts a call on trial.
+    pub(super) fn count(&self, failed: bool) {
+        self.counted.fetch_add(1, Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
     }
 
     /// The longest that a request may take.
@@ -109,6 +134,13 @@ impl dunlin_agent::Slot for HostSlot {
     fn last_call(&self) -> Option<Instant> {
         let since = self.last_call.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.started + Duration::from_micros(since))
+    }
+
+    fn calls(&self) -> Calls {
+        let counted = self.counted.load(Ordering::Relaxed);
+        // An answer whose body broke off was counted as one that went well.
+        let broken = self.workload.counts().broken_bodies;
+        Calls { counted, failed: (self.failed.load(Ordering::Relaxed) + broken).min(counted) }
     }
 }
 

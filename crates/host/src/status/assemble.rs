@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dunlin_agent::{HostEntry, HostState};
+use dunlin_agent::{HostEntry, HostState, UpdateReport};
 use dunlin_manifest::{HostId, LinkTarget, Object, Replicas, Snapshot, WasmComponent};
 use dunlin_placement::SlotState;
 use tokio::time::Instant;
 
 use super::{
-    ComponentStatus, Condition, Count, HostStatus, OwnStatus, ProviderStatus, SiteStatus, SlotStatus, Status,
+    CanaryStatus, ComponentStatus, Condition, Count, HostStatus, OwnStatus, ProviderStatus, SiteStatus,
+    SlotStatus, Status,
 };
 use crate::host::Shared;
 use crate::observe::Told;
@@ -108,7 +109,11 @@ fn host(entry: &HostEntry, me: bool, now: Instant) -> HostStatus {
         Some(state) if state.draining => "draining",
         _ => "live",
     };
-    let slot = |(name, report): (&String, &dunlin_agent::SlotReport)| (name.clone(), slot_status(report));
+    let slot = |(name, report): (&String, &dunlin_agent::SlotReport)| {
+        let update = report.update.as_ref();
+        let canary = update.and_then(|update| canary(entry, update, now));
+        (name.clone(), SlotStatus { canary, ..slot_status(report) })
+    };
     HostStatus {
         state: word.into(),
         unseen_milliseconds: u64::try_from(unseen.as_millis()).unwrap_or(u64::MAX),
@@ -129,7 +134,20 @@ pub(super) fn slot_status(report: &dunlin_agent::SlotReport) -> SlotStatus {
         state: slot_state(report.state).into(),
         reason: reason.unwrap_or_default(),
         identity: report.identity.clone(),
+        canary: None,
     }
+}
+
+fn canary(entry: &HostEntry, update: &UpdateReport, now: Instant) -> Option<CanaryStatus> {
+    let canary = update.canary?;
+    let since = entry.clock.to_peer(now).saturating_sub(Duration::from_millis(canary.since_ms)).as_secs();
+    Some(CanaryStatus {
+        identity: update.identity.clone(),
+        weight: canary.weight,
+        since_milliseconds: since.saturating_mul(1000),
+        calls: canary.calls.counted,
+        failed: canary.calls.failed,
+    })
 }
 
 fn slot_state(state: SlotState) -> &'static str {

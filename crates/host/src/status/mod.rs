@@ -113,6 +113,25 @@ pub struct SlotStatus {
     pub reason: String,
     /// What runs: see *identity* in the guide.
     pub identity: String,
+    /// What is on trial beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryStatus>,
+}
+
+/// A new identity that takes a share of the calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CanaryStatus {
+    /// What is tried.
+    pub identity: String,
+    /// Its share of the calls, in per cent.
+    pub weight: u8,
+    /// Milliseconds since it became ready, in whole seconds.
+    pub since_milliseconds: u64,
+    /// Its calls so far, as counted a moment ago.
+    pub calls: u64,
+    /// Those among them that failed.
+    pub failed: u64,
 }
 
 /// One component over all sites.

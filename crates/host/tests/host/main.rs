@@ -1,6 +1,7 @@
 //! Hosts on the in-process bus, with real components and real HTTP.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod canary;
 mod changes;
 mod drain;
 mod links;

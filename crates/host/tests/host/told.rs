@@ -148,9 +148,10 @@ async fn all_metrics_are_in_the_page_and_count() {
             }
         }
     }
-    // Nothing was retried, ejected or broken; all else has something to say.
+    // Nothing was retried, tried, ejected or broken; all else has something to say.
     let silent = [
         "dunlin_call_retries_total",
+        "dunlin_canary_calls_total",
         "dunlin_ejected_hosts",
         "dunlin_ejections_total",
         "dunlin_http_failures_total",

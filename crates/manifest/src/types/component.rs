@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_false;
 use super::link::Link;
+use crate::ratio::Ratio;
 use crate::units;
 
 /// A WebAssembly component: what runs, in which sites, and what it is linked to.
@@ -51,7 +52,6 @@ pub struct WasmComponent {
     pub max_concurrency: u32,
     /// How a new identity replaces the old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-dunlin-not-yet" = true))]
     pub update: Option<Update>,
     /// Starts nothing and stops nothing while it is true.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -362,7 +362,7 @@ pub struct Canary {
     #[serde(with = "units::duration")]
     #[schemars(with = "units::DurationText", extend("x-dunlin-at-least" = "1s", "x-dunlin-at-most" = "24h"))]
     pub hold: Duration,
-    /// When it is given up.
+    /// When it is given up before that. Without, it is never given up for its answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort: Option<Abort>,
 }
@@ -371,9 +371,9 @@ pub struct Canary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Abort {
-    /// The share of its calls that may fail, as a decimal in quotes: `"0.02"`.
-    pub error_ratio: String,
+    /// The share of its calls that may fail, as a decimal from 0 to 1 in quotes: `"0.02"`.
+    pub error_ratio: Ratio,
     /// Calls that have to be counted before the share says anything.
-    #[schemars(extend("minimum" = 1))]
+    #[schemars(extend("minimum" = 1, "maximum" = 1_000_000_000))]
     pub min_requests: u32,
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dunlin_manifest::{
-    ConfigValue, Egress, Http, KeyValueBackend, Lattice, Limits, Link, LinkTarget, Object, Origin,
-    ProviderSite, Readiness, Redis, Remote, Replicas, Resources, SecretKeyReference, SecretReference, Site,
-    SitePlacement, Snapshot, Timeouts, WasmComponent, WasmProvider,
+    Abort, Canary, ConfigValue, Egress, Http, KeyValueBackend, Lattice, Limits, Link, LinkTarget, Object,
+    Origin, ProviderSite, Ratio, Readiness, Redis, Remote, Replicas, Resources, SecretKeyReference,
+    SecretReference, Site, SitePlacement, Snapshot, Timeouts, Update, WasmComponent, WasmProvider,
 };
 use proptest::prelude::*;
 
@@ -137,11 +137,11 @@ fn component(
         ((1_u64 << 20)..=(4 << 30), (1_u64 << 10)..=(1 << 40)),
         times(),
         1..=10_000_u32,
-        any::<bool>(),
+        (any::<bool>(), proptest::option::of(update())),
     )
         .prop_map(
-            |(image, sites, http, links, config, readiness, limits, request, max_concurrency, suspend)| {
-                let (memory, request_body) = limits;
+            |(image, sites, http, links, config, readiness, limits, request, max_concurrency, others)| {
+                let ((memory, request_body), (suspend, update)) = (limits, others);
                 WasmComponent {
                     image,
                     sites,
@@ -153,12 +153,20 @@ fn component(
                     resources: Resources { limits: Limits { memory, request_body } },
                     timeouts: Timeouts { request },
                     max_concurrency,
-                    update: None,
+                    update,
                     suspend,
                 }
             },
         );
     object(spec)
+}
+
+fn update() -> impl Strategy<Value = Update> {
+    let abort = ("0\\.[0-9]{1,6}", 1..=1000_u32)
+        .prop_map(|(ratio, min_requests)| Abort { error_ratio: Ratio::parse(&ratio).unwrap(), min_requests });
+    let hold = (1000..=86_400_000_u64).prop_map(Duration::from_millis);
+    (1..=99_u8, hold, proptest::option::of(abort))
+        .prop_map(|(weight, hold, abort)| Update { canary: Canary { weight, hold, abort } })
 }
 
 fn links(providers: Vec<String>) -> impl Strategy<Value = BTreeMap<String, Link>> {

@@ -135,7 +135,47 @@ fn fields() {
             t.yaml:7:3: spec.failover: "failover" is not in this version yet: leave it out
             t.yaml:7:22: spec.failover.after: "5s" (allowed: from 10s to 24h)
             t.yaml:7:31: spec.failover.to[0]: unknown site "gpc": did you mean "gcp"? (allowed: aws, gcp)
-            t.yaml:8:3: spec.update: "update" is not in this version yet: leave it out
+        "#]],
+    );
+}
+
+#[test]
+fn canaries() {
+    let canary = |fields: &str| component(&format!("sites: {{}}\nupdate: {{ canary: {fields} }}"));
+    check(
+        &canary("{ weight: 10, hold: 30s, abort: { errorRatio: \"0.02\", minRequests: 100 } }"),
+        expect![[r#""#]],
+    );
+    check(
+        &canary("{ weight: 100, hold: 500ms, abort: { errorRatio: 0.02, minRequests: 0 } }"),
+        expect![[r#"
+            t.yaml:7:31: spec.update.canary.weight: 100 (allowed: a whole number from 1 to 99)
+            t.yaml:7:42: spec.update.canary.hold: "500ms" (allowed: from 1s to 24h)
+            t.yaml:7:70: spec.update.canary.abort.errorRatio: the number 0.02: put it in quotes (allowed: a decimal from 0 to 1 in quotes, such as "0.02")
+            t.yaml:7:89: spec.update.canary.abort.minRequests: 0 (allowed: a whole number from 1 to 1000000000)
+        "#]],
+    );
+    check(
+        &canary("{ weight: 0, hold: 25h, abort: { errorRatio: 2%, minRequests: 1 } }"),
+        expect![[r#"
+        t.yaml:7:31: spec.update.canary.weight: 0 (allowed: a whole number from 1 to 99)
+        t.yaml:7:40: spec.update.canary.hold: "25h" (allowed: from 1s to 24h)
+        t.yaml:7:66: spec.update.canary.abort.errorRatio: "2%": did you mean "0.02"? (allowed: a decimal from 0 to 1 in quotes, such as "0.02")
+    "#]],
+    );
+    check(
+        &canary("{ abort: { errorRatio: \"1.5\" } }"),
+        expect![[r#"
+        t.yaml:7:21: spec.update.canary: the field "weight" is missing: it takes a whole number from 1 to 99
+        t.yaml:7:21: spec.update.canary: the field "hold" is missing: it takes a time such as 5s, 500ms or 1m30s
+        t.yaml:7:30: spec.update.canary.abort: the field "minRequests" is missing: it takes a whole number from 1 to 1000000000
+        t.yaml:7:44: spec.update.canary.abort.errorRatio: "1.5" (allowed: a decimal from 0 to 1 in quotes, such as "0.02")
+    "#]],
+    );
+    check(
+        &canary("{ weight: 5, hold: 1m, abort: { errorRatio: \".5\", minRequests: 1 } }"),
+        expect![[r#"
+            t.yaml:7:65: spec.update.canary.abort.errorRatio: ".5": did you mean "0.5"? (allowed: a decimal from 0 to 1 in quotes, such as "0.02")
         "#]],
     );
 }

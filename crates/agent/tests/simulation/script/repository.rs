@@ -43,6 +43,7 @@ impl Repository {
             revision: format!("r{}", self.revision),
             digest: digest(&self.components),
             components: self.components.clone(),
+            before: BTreeMap::new(),
         }
     }
 
