@@ -13,6 +13,8 @@ use dunlin_manifest::Snapshot;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::Commit;
+
 /// The name of the file in a host's data directory.
 const NAME: &str = "last-good.json";
 const HEADER: &str = "dunlin last good state";
@@ -25,6 +27,9 @@ const MAXIMUM_SIZE: u64 = 64 << 20;
 pub struct LastGood {
     /// The revision it was read from.
     pub revision: String,
+    /// The commit that it is, where it is one.
+    #[serde(default)]
+    pub commit: Option<Commit>,
     /// Every object.
     pub snapshot: Arc<Snapshot>,
     /// The components that ran in this host's slots, for the restart rule.

@@ -4,12 +4,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod git_repository;
+mod git_server;
 mod nats;
 mod process;
 mod proxy;
 mod redis;
 mod wait;
 
+pub use git_repository::GitRepository;
+pub use git_server::{GitServer, Mood};
 pub use nats::{NatsServer, nats_server};
 pub use process::{Process, free_port};
 pub use proxy::Proxy;
