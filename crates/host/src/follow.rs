@@ -108,6 +108,7 @@ pub(crate) fn source_conditions(state: &State) -> Vec<Condition> {
         object: String::new(),
         reason: match condition {
             dunlin_source::Condition::HeldEmpty => "HeldEmpty",
+            dunlin_source::Condition::HeldOrder { .. } => "HeldOrder",
             dunlin_source::Condition::NoLattice => "NoLattice",
             dunlin_source::Condition::Unreadable(_) => "SourceUnreadable",
         }
@@ -184,23 +185,25 @@ pub(crate) async fn picture(shared: Arc<Shared>) {
 /// Keeps on disk what a restart needs: the last good state and what ran.
 pub(crate) async fn remember(
     folder: PathBuf,
-    shared: Arc<Shared>,
+    mut states: watch::Receiver<State>,
     mut ran: watch::Receiver<BTreeSet<String>>,
 ) {
-    let mut snapshots = shared.snapshot.clone();
+    let mut kept = None;
     loop {
-        let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        let running = ran.borrow_and_update().clone();
-        if !snapshot.components.is_empty() || !running.is_empty() {
-            let revision = shared.revision();
-            let (folder, good) = (folder.clone(), LastGood { revision, snapshot, ran: running });
-            let saved = tokio::task::spawn_blocking(move || good.save(&folder)).await;
+        let State { revision, commit, snapshot, .. } = states.borrow_and_update().clone();
+        let good = LastGood { revision, commit, snapshot, ran: ran.borrow_and_update().clone() };
+        let something = !good.snapshot.components.is_empty() || !good.ran.is_empty();
+        if something && kept.as_ref() != Some(&good) {
+            let (folder, saving) = (folder.clone(), good.clone());
+            let saved = tokio::task::spawn_blocking(move || saving.save(&folder)).await;
             if let Ok(Err(error)) = saved {
                 tracing::warn!(%error, "the last good state cannot be kept; a restart would not know it");
+            } else {
+                kept = Some(good);
             }
         }
         tokio::select! {
-            changed = snapshots.changed() => if changed.is_err() { return },
+            changed = states.changed() => if changed.is_err() { return },
             changed = ran.changed() => if changed.is_err() { return },
         }
     }

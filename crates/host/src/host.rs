@@ -1,18 +1,18 @@
 //! The host's life: build, run, drain. What the parts do is in their own files; here they are joined.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dunlin_agent::{Agent, AgentConfig, AgentHandle, HostFacts, LatticeView, SlotTable};
+use dunlin_lattice::nudge::Nudger;
 use dunlin_lattice::presence::Presence;
 use dunlin_lattice::{Bus, CallServer};
 use dunlin_manifest::{HostId, Snapshot};
 use dunlin_providers::logging::LogBuffer;
-use dunlin_source::{DirectorySource, LastGood, SecretFiles, Source as _};
+use dunlin_source::{LastGood, SecretFiles};
 use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -36,6 +36,7 @@ use crate::observe::{self, Observed};
 use crate::serve::Service;
 use crate::server::{Server, ServerOptions};
 use crate::slots::{HostSlot, Launcher, NotReady};
+use crate::source::{SourceChoice, Started};
 use crate::status::{self, Manifests, Status};
 use crate::stores::Stores;
 use crate::trials::{self, Trials};
@@ -80,15 +81,21 @@ pub struct Host {
     admin: Server,
     linger: Duration,
     _serving: CallServer,
+    _nudger: Option<Nudger>,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Host {
-    /// Starts a host that follows the manifests in `directory`. Returns once it listens; components come as they can.
+    /// Starts a host that follows `source`: a directory of manifests, or a Git repository. Returns once it listens;
+    /// components come as they can.
     ///
     /// # Errors
     /// See [`HostError`].
-    pub async fn start(config: HostConfig, bus: Arc<dyn Bus>, directory: &Path) -> Result<Self, HostError> {
+    pub async fn start(
+        config: HostConfig,
+        bus: Arc<dyn Bus>,
+        source: impl Into<SourceChoice>,
+    ) -> Result<Self, HostError> {
         let metrics = Metrics::new()?;
         let (bus, connections) = NotedBus::around(bus);
         let log = LogBuffer::new(Default::default());
@@ -101,7 +108,7 @@ impl Host {
         let resolver =
             Resolver { images: config.images.clone(), secrets: config.secrets.clone().map(SecretFiles::new) };
         let trials = Arc::new(Trials::load(config.state.clone()));
-        let source = Box::new(DirectorySource::new(directory)).start(past.clone()).await?;
+        let Started { states: source, nudger } = source.into().start(&config, &bus, past.clone()).await?;
 
         let (snapshot_sender, snapshot) =
             watch::channel(past.as_ref().map(|past| Arc::clone(&past.snapshot)).unwrap_or_default());
@@ -176,6 +183,7 @@ impl Host {
             ready: AtomicBool::new(false),
         });
         links.know_host(&shared);
+        let remembering = follow::remember(config.state.clone(), source.clone(), agent.ran());
         let following = follow::Source {
             source,
             resolver,
@@ -188,7 +196,7 @@ impl Host {
             spawn(following.run(Arc::clone(&shared))),
             spawn(follow::picture(Arc::clone(&shared))),
             spawn(trials::keep(Arc::clone(&shared))),
-            spawn(follow::remember(config.state.clone(), Arc::clone(&shared), agent.ran())),
+            spawn(remembering),
             spawn(events::follow(agent.events(), Arc::clone(&observed.events))),
             spawn(observe::watch(config.state.clone(), Arc::clone(&shared))),
         ];
@@ -208,7 +216,16 @@ impl Host {
         });
         let admin = admin.map_err(HostError::Listener)?;
         tracing::info!(host = %config.id, requests = %ingress.address(), admin = %admin.address(), "host runs");
-        Ok(Self { shared, agent, ingress, admin, linger: config.linger, _serving: serving, _tasks: tasks })
+        Ok(Self {
+            shared,
+            agent,
+            ingress,
+            admin,
+            linger: config.linger,
+            _serving: serving,
+            _nudger: nudger,
+            _tasks: tasks,
+        })
     }
 
     /// Where requests come in.

@@ -1,9 +1,10 @@
-//! Calls between hosts: bus, subjects, frames, presence, promises, router, streams.
+//! Calls between hosts: bus, subjects, frames, presence, promises, nudges, router, streams.
 
 mod bus;
 pub mod call;
 pub mod memory;
 pub mod nats;
+pub mod nudge;
 pub mod permissions;
 pub mod presence;
 pub mod promises;

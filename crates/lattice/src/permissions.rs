@@ -33,6 +33,7 @@ impl Permissions {
             format!("{lattice}.call.*.*.{me}.*.*"),
             format!("{lattice}.reply.*.*.*.*"),
             format!("{lattice}.trace.{me}.*"),
+            subjects.nudge(id),
             // Looks on in the name of whoever reads its admin port.
             subjects.watch(&id.host),
         ]);
@@ -44,6 +45,7 @@ impl Permissions {
             format!("{lattice}.reply.{me}.*.*"),
             subjects.watches(),
             subjects.traces(),
+            subjects.nudges(),
         ];
         Self { publish, subscribe }
     }
@@ -66,6 +68,7 @@ impl Permissions {
             format!("{lattice}.call.*.*.{site}.>"),
             format!("{lattice}.reply.*.*.*.*"),
             format!("{lattice}.trace.{site}.>"),
+            format!("{lattice}.nudge.{site}.>"),
             subjects.watches(),
         ]);
         let subscribe = vec![
@@ -74,6 +77,7 @@ impl Permissions {
             format!("{lattice}.call.{site}.*.*.*.*.*"),
             format!("{lattice}.reply.{site}.*.*.*"),
             format!("{lattice}.trace.>"),
+            format!("{lattice}.nudge.>"),
             subjects.watches(),
         ];
         Self { publish, subscribe }
@@ -126,6 +130,7 @@ mod tests {
             assert_eq!(any(&may.publish, &subjects.state_ask(&other, from)), expected);
             assert_eq!(any(&may.publish, &subjects.announcement(Announcement::Beat, from)), expected);
             assert_eq!(any(&may.publish, &subjects.trace(from, "todo")), expected);
+            assert_eq!(any(&may.publish, &subjects.nudge(from)), expected);
         }
         for (to, expected) in [(&me, true), (&other, false)] {
             assert_eq!(any(&may.subscribe, &subjects.calls_to(to)), expected);
@@ -164,6 +169,7 @@ mod tests {
         let may = Permissions::viewer(&subjects, "me").unwrap();
         assert_eq!(may.publish, ["todo.watch.me"]);
         assert!(!any(&may.subscribe, &subjects.calls_to(&HostId::new("a", "b"))));
+        assert!(!any(&may.subscribe, &subjects.nudges()));
         assert_eq!(Permissions::viewer(&subjects, "*"), None);
     }
 }

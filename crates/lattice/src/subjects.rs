@@ -218,6 +218,25 @@ impl Subjects {
         label(viewer)
     }
 
+    /// Where a host tells of a commit that it has seen: `{lattice}.nudge.{site}.{host}`.
+    #[must_use]
+    pub fn nudge(&self, from: &HostId) -> String {
+        format!("{}.nudge.{}.{}", self.lattice, from.site, from.host)
+    }
+
+    /// The pattern of what all hosts tell of commits.
+    #[must_use]
+    pub fn nudges(&self) -> String {
+        format!("{}.nudge.*.*", self.lattice)
+    }
+
+    /// Reads a nudge's subject as the host that tells; `None` if it is not one of this lattice.
+    #[must_use]
+    pub fn parse_nudge(&self, subject: &str) -> Option<HostId> {
+        let [site, name] = self.tokens("nudge", subject)?;
+        host(site, name)
+    }
+
     /// The tokens after `{lattice}.{kind}.`, if there are exactly `N`.
     fn tokens<'s, const N: usize>(&self, kind: &str, subject: &'s str) -> Option<[&'s str; N]> {
         let rest = subject.strip_prefix(self.lattice.as_str())?.strip_prefix('.')?;

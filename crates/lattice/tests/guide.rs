@@ -56,6 +56,7 @@ fn table() -> String {
         (subjects.promise(&to, &from), "will you stay? Yes, no, done"),
         (subjects.call(&to, &from, "todo", "http"), "a call of the component `todo`"),
         (subjects.reply(&from, "CONNECTION", "ID"), "the answer to a call of `gcp/gcp-1`"),
+        (subjects.nudge(&from), "I have seen this commit in the repository"),
         (subjects.trace(&from, "todo"), "a call passed here: metadata, while somebody watches"),
         (subjects.watch("me"), "tell of your calls for a while"),
     ];

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_manifest::{File, Reading, read};
+use dunlin_manifest::{File, Reading};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::files::{self, Listing, Refused};
-use crate::settle::{settle, unreadable};
+use crate::settle::{last_good_state, publish, report, settle, understand, unreadable};
 use crate::{LastGood, Source, SourceError, State};
 
 /// How long a directory has to be quiet before it is read: a checkout or an editor writes several files.
@@ -72,11 +72,9 @@ impl Source for DirectorySource {
             }
             Err(Refused { reason, remedy }) => match last_good {
                 None => return Err(SourceError::Unreadable { path: self.path, reason, remedy }),
-                Some(LastGood { revision, snapshot, .. }) => {
-                    let mistakes = Arc::default();
-                    let conditions = Vec::new();
-                    let state = State { revision, commit: None, snapshot, mistakes, conditions, read: false };
-                    unreadable(state, format!("cannot read {}: {reason}", self.path.display()))
+                Some(last_good) => {
+                    let reason = format!("cannot read {}: {reason}", self.path.display());
+                    unreadable(last_good_state(last_good), reason)
                 }
             },
         };
@@ -119,14 +117,7 @@ async fn follow(
                 unreadable(previous, format!("cannot read {}: {reason}", source.path.display()))
             }
         };
-        sender.send_if_modified(|current| {
-            let modified = *current != state;
-            if modified {
-                report(&state);
-                *current = state;
-            }
-            modified
-        });
+        publish(&sender, state);
     }
 }
 
@@ -174,14 +165,6 @@ fn next(listing: Listing, previous: &Arc<dunlin_manifest::Snapshot>) -> State {
     settle(revision, understand(listing).1, previous)
 }
 
-fn understand(listing: Listing) -> (Vec<File>, Reading) {
-    let mut reading = read(&listing.files);
-    for file in listing.unreadable {
-        reading.add_unreadable(&file.path, file.found, file.allowed, file.hint);
-    }
-    (listing.files, reading)
-}
-
 /// Reads a directory once, as a [`DirectorySource`] would: its files, and what they say. Blocks.
 ///
 /// # Errors
@@ -206,18 +189,6 @@ pub fn directory_revision(path: &Path) -> Result<String, SourceError> {
         remedy,
     })?;
     Ok(listing.revision)
-}
-
-fn report(state: &State) {
-    let State { revision, snapshot, mistakes, conditions, .. } = state;
-    let components = snapshot.components.len();
-    tracing::info!(%revision, components, mistakes = mistakes.len(), "desired state");
-    for condition in conditions {
-        tracing::warn!(%revision, "{condition}");
-    }
-    for mistake in mistakes.iter() {
-        tracing::warn!(%revision, "{mistake}");
-    }
 }
 
 /// The directories that the system tells about.

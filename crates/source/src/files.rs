@@ -1,4 +1,4 @@
-//! The YAML files of a directory: found within bounds, and without leaving the directory.
+//! The YAML files of a directory: found within bounds, and without leaving the directory. The bounds hold for Git too.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -9,15 +9,15 @@ use dunlin_manifest::File;
 use sha2::{Digest, Sha256};
 
 /// The most files that are read.
-const MAXIMUM_FILES: usize = 1000;
+pub(crate) const MAXIMUM_FILES: usize = 1000;
 /// The most bytes of one file.
-const MAXIMUM_SIZE: u64 = 1 << 20;
+pub(crate) const MAXIMUM_SIZE: u64 = 1 << 20;
 /// The most names that are looked at, whatever they are.
-const MAXIMUM_NAMES: usize = 20_000;
+pub(crate) const MAXIMUM_NAMES: usize = 20_000;
 /// The deepest directory below the first.
-const MAXIMUM_DEPTH: usize = 16;
+pub(crate) const MAXIMUM_DEPTH: usize = 16;
 
-/// What a directory holds.
+/// What a directory holds, or a commit.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     /// The files, by path.
@@ -26,7 +26,7 @@ pub(crate) struct Listing {
     pub(crate) unreadable: Vec<Unreadable>,
     /// The directories that were looked into, the first one included.
     pub(crate) directories: BTreeSet<PathBuf>,
-    /// `dir-` and 12 hexadecimal digits of the SHA-256 of all of it.
+    /// For a directory, `dir-` and 12 hexadecimal digits of the SHA-256 of all of it; for a commit, its id.
     pub(crate) revision: String,
 }
 
@@ -119,10 +119,7 @@ impl Walk<'_> {
         }
         for name in names {
             // A name that is not UTF-8 is none that anybody gave a manifest.
-            let Some(name) = name.to_str().filter(|name| !name.starts_with('.') && *name != "node_modules")
-            else {
-                continue;
-            };
+            let Some(name) = name.to_str().filter(|name| !is_passed_over(name)) else { continue };
             self.name(&relative.join(name), name, depth)?;
         }
         Ok(())
@@ -139,7 +136,7 @@ impl Walk<'_> {
             }
             return self.directory(relative, depth + 1);
         }
-        if name.ends_with(".yaml") || name.ends_with(".yml") {
+        if is_manifest(name) {
             if self.listing.files.len() + self.listing.unreadable.len() >= MAXIMUM_FILES {
                 return Err(too_many(MAXIMUM_FILES, "YAML files"));
             }
@@ -198,12 +195,6 @@ impl Walk<'_> {
 
 /// The text of a file; `None` if it is gone or no file at all.
 fn contents(path: &Path) -> Result<Option<String>, Unreadable> {
-    let wrong = |found: String, allowed: Option<&str>, hint: Option<&str>| Unreadable {
-        path: String::new(),
-        found,
-        allowed: allowed.map(Into::into),
-        hint: hint.map(Into::into),
-    };
     // Opening a pipe or device could wait for ever.
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
@@ -213,21 +204,38 @@ fn contents(path: &Path) -> Result<Option<String>, Unreadable> {
     let mut bytes = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(MAXIMUM_SIZE + 1).read_to_end(&mut bytes));
     match read {
-        Ok(_) if bytes.len() as u64 > MAXIMUM_SIZE => Err(wrong(
-            "more than 1 MiB".into(),
-            Some("1 MiB for one file"),
-            Some("spread the objects over several files"),
-        )),
-        Ok(_) => String::from_utf8(bytes).map(Some).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            wrong(format!("not UTF-8 at byte {at}"), Some("UTF-8"), None)
-        }),
+        Ok(_) if bytes.len() as u64 > MAXIMUM_SIZE => Err(too_large()),
+        Ok(_) => String::from_utf8(bytes).map(Some).map_err(|error| not_utf8(error.utf8_error())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(wrong(format!("cannot be read: {error}"), None, None)),
     }
 }
 
-fn too_many(limit: usize, what: &str) -> Refused {
+/// Whether a file of this name is read.
+pub(crate) fn is_manifest(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// Whether a file or directory of this name is not even looked at.
+pub(crate) fn is_passed_over(name: &str) -> bool {
+    name.starts_with('.') || name == "node_modules"
+}
+
+/// Of a file with more than [`MAXIMUM_SIZE`]; its path is for the caller to set.
+pub(crate) fn too_large() -> Unreadable {
+    wrong("more than 1 MiB".into(), Some("1 MiB for one file"), Some("spread the objects over several files"))
+}
+
+/// Of a file that is not text; its path is for the caller to set.
+pub(crate) fn not_utf8(error: std::str::Utf8Error) -> Unreadable {
+    wrong(format!("not UTF-8 at byte {}", error.valid_up_to()), Some("UTF-8"), None)
+}
+
+fn wrong(found: String, allowed: Option<&str>, hint: Option<&str>) -> Unreadable {
+    Unreadable { path: String::new(), found, allowed: allowed.map(Into::into), hint: hint.map(Into::into) }
+}
+
+pub(crate) fn too_many(limit: usize, what: &str) -> Refused {
     Refused {
         reason: format!("more than {limit} {what} in it"),
         remedy: "give the directory that holds the manifests and little else".into(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dunlin_manifest::Snapshot;
 use serde::{Deserialize, Serialize};
 
+use crate::Commit;
 use crate::kept::{KeptError, KeptFile};
 
 const VERSION: u32 = 1;
@@ -19,6 +20,9 @@ const FILE: KeptFile =
 pub struct LastGood {
     /// The revision it was read from.
     pub revision: String,
+    /// The commit that it is, where it is one.
+    #[serde(default)]
+    pub commit: Option<Commit>,
     /// Every object.
     pub snapshot: Arc<Snapshot>,
     /// The components that ran in this host's slots, for the restart rule.

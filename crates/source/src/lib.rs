@@ -1,14 +1,15 @@
 //! Where desired state comes from, and the last good state.
 //!
 //! A [`Source`] reads what Git says and hands out [`State`]s: each is whole, with every mistaken object at
-//! its last good form. Nothing that happens to a source stops what runs: a directory that vanishes leaves
-//! the last state in force and a [`Condition`] that says so.
+//! its last good form. Nothing that happens to a source stops what runs: a directory or repository that vanishes
+//! leaves the last state in force and a [`Condition`] that says so.
 //!
-//! May touch files; knows nothing of hosts, networks or what is done with a state.
+//! May touch files and fetch from Git servers; knows nothing of hosts, the lattice or what is done with a state.
 
 mod config;
 mod directory;
 mod files;
+mod git;
 mod kept;
 mod last_good;
 mod secrets;
@@ -22,8 +23,11 @@ use dunlin_manifest::{Mistake, Snapshot};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use git::Short;
+
 pub use config::{ConfigError, resolve_config};
 pub use directory::{DirectorySource, directory_revision, read_directory};
+pub use git::{GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, Nudges, check_branch, read_path};
 pub use kept::{KeptError, KeptFile};
 pub use last_good::{LastGood, LastGoodError};
 pub use secrets::{Consumer, SecretError, SecretFiles};
@@ -50,7 +54,8 @@ pub trait Source: Send {
 /// What should run, as read last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
-    /// Names what was read: for a directory `dir-` and 12 hexadecimal digits of its content.
+    /// Names what was read: for a directory `dir-` and 12 hexadecimal digits of its content, for a Git repository the
+    /// commit's full id.
     pub revision: String,
     /// The commit that it was read from, where the source is a Git repository.
     pub commit: Option<Commit>,
@@ -83,6 +88,15 @@ pub enum Condition {
     /// What was read has no component at all, and `Lattice.spec.allowEmpty` does not say that this is meant:
     /// the state before stays in force.
     HeldEmpty,
+    /// The head of the branch neither descends from the revision in force nor says that it replaces it: that one stays.
+    HeldOrder {
+        /// The full id of the head.
+        head: String,
+        /// The revision in force.
+        in_force: String,
+        /// The first mistake in the head, if it has one: it may be what hides `replaces`.
+        mistake: Option<String>,
+    },
     /// Nothing names the sites.
     NoLattice,
     /// The source cannot be read, and why; the state before stays in force.
@@ -95,6 +109,19 @@ impl fmt::Display for Condition {
             Self::HeldEmpty => formatter.write_str(
                 "no component is left; the state before stays in force (set allowEmpty: true in the Lattice if this is meant)",
             ),
+            Self::HeldOrder { head, in_force, mistake } => {
+                write!(
+                    formatter,
+                    "commit {} is held: {}, which is in force, is none of its ancestors; to follow it, commit \
+                     `replaces: {in_force}` to spec of the Lattice",
+                    Short(head),
+                    Short(in_force)
+                )?;
+                match mistake {
+                    Some(mistake) => write!(formatter, " (it has mistakes: {mistake})"),
+                    None => Ok(()),
+                }
+            }
             Self::NoLattice => formatter.write_str("no Lattice names the sites; add one"),
             Self::Unreadable(reason) => write!(formatter, "{reason}; the state before stays in force"),
         }
@@ -110,6 +137,16 @@ pub enum SourceError {
         /// What was to be read.
         path: PathBuf,
         /// Why it cannot be.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The repository cannot be fetched or read, and there is no last good state to go on with.
+    #[error("cannot {what}: {reason}; {remedy}")]
+    Repository {
+        /// What was tried, without secrets: `fetch branch main of https://host/app.git`.
+        what: String,
+        /// Why it did not work.
         reason: String,
         /// What to do.
         remedy: String,

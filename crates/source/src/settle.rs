@@ -1,10 +1,27 @@
-//! From what was read to what is in force: pure.
+//! From what was read to what is in force, and the word of it to whoever listens.
 
 use std::sync::Arc;
 
-use dunlin_manifest::{Reading, Snapshot};
+use dunlin_manifest::{File, Reading, Snapshot, read};
+use tokio::sync::watch;
 
-use crate::{Condition, State};
+use crate::files::Listing;
+use crate::{Condition, LastGood, State};
+
+/// What files say, with what of them cannot be read.
+pub(crate) fn understand(listing: Listing) -> (Vec<File>, Reading) {
+    let mut reading = read(&listing.files);
+    for file in listing.unreadable {
+        reading.add_unreadable(&file.path, file.found, file.allowed, file.hint);
+    }
+    (listing.files, reading)
+}
+
+/// The state that a host goes on with until its source has been read.
+pub(crate) fn last_good_state(last_good: LastGood) -> State {
+    let LastGood { revision, commit, snapshot, .. } = last_good;
+    State { revision, commit, snapshot, mistakes: Arc::default(), conditions: Vec::new(), read: false }
+}
 
 /// The state that follows `previous` once `reading` was read as `revision`: mistaken objects at their last
 /// good form, and no emptiness that nobody asked for.
@@ -31,4 +48,29 @@ pub(crate) fn unreadable(mut state: State, reason: String) -> State {
     state.conditions.retain(|condition| !matches!(condition, Condition::Unreadable(_)));
     state.conditions.push(Condition::Unreadable(reason));
     state
+}
+
+/// Tells of `state`, if it is another one than before.
+pub(crate) fn publish(sender: &watch::Sender<State>, state: State) {
+    sender.send_if_modified(|current| {
+        let modified = *current != state;
+        if modified {
+            report(&state);
+            *current = state;
+        }
+        modified
+    });
+}
+
+/// Logs what is to be known of a state.
+pub(crate) fn report(state: &State) {
+    let State { revision, snapshot, mistakes, conditions, .. } = state;
+    let components = snapshot.components.len();
+    tracing::info!(%revision, components, mistakes = mistakes.len(), "desired state");
+    for condition in conditions {
+        tracing::warn!(%revision, "{condition}");
+    }
+    for mistake in mistakes.iter() {
+        tracing::warn!(%revision, "{mistake}");
+    }
 }

@@ -153,7 +153,7 @@ async fn a_start_without_a_directory_needs_a_last_good_state() {
     let good = start(directory.path()).await.borrow().clone();
     let nowhere = directory.path().join("nowhere");
     let error = Box::new(DirectorySource::new(&nowhere)).start(None).await.unwrap_err();
-    let SourceError::Unreadable { .. } = &error;
+    assert!(matches!(error, SourceError::Unreadable { .. }));
     assert_eq!(
         error.to_string(),
         format!(
@@ -164,8 +164,12 @@ async fn a_start_without_a_directory_needs_a_last_good_state() {
     let error =
         Box::new(DirectorySource::new(directory.path().join("todo.yaml"))).start(None).await.unwrap_err();
     assert!(error.to_string().contains("it is a file, not a directory"), "{error}");
-    let last_good =
-        LastGood { revision: "dir-0".into(), snapshot: Arc::clone(&good.snapshot), ran: BTreeSet::new() };
+    let last_good = LastGood {
+        revision: "dir-0".into(),
+        commit: None,
+        snapshot: Arc::clone(&good.snapshot),
+        ran: BTreeSet::new(),
+    };
     let mut receiver = Box::new(DirectorySource::new(&nowhere)).start(Some(last_good)).await.unwrap();
     let state = receiver.borrow().clone();
     assert_eq!((state.read, state.revision.as_str(), &state.snapshot), (false, "dir-0", &good.snapshot));
@@ -194,7 +198,8 @@ async fn a_start_with_a_mistake_falls_back_to_the_last_good_form() {
     let directory = directory();
     let good = start(directory.path()).await.borrow().clone();
     fs::write(directory.path().join("todo.yaml"), "a: [").unwrap();
-    let last_good = LastGood { revision: good.revision, snapshot: good.snapshot, ran: BTreeSet::new() };
+    let last_good =
+        LastGood { revision: good.revision, commit: None, snapshot: good.snapshot, ran: BTreeSet::new() };
     let receiver = Box::new(DirectorySource::new(directory.path())).start(Some(last_good)).await.unwrap();
     assert_eq!(image(&receiver.borrow()), Some("one"));
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dunlin_manifest::{File, read};
-use dunlin_source::{LastGood, LastGoodError};
+use dunlin_source::{Commit, LastGood, LastGoodError};
 use proptest::prelude::*;
 
 fn state() -> LastGood {
@@ -16,7 +16,9 @@ fn state() -> LastGood {
     let reading = read(&[File { path: "t.yaml".into(), text: text.into() }]);
     assert_eq!(reading.mistakes, vec![]);
     let ran = BTreeSet::from(["todo".to_owned()]);
-    LastGood { revision: "dir-0123456789ab".into(), snapshot: Arc::new(reading.snapshot), ran }
+    let commit = Commit { id: "c0ffee".into(), author: "Ada".into(), time: 7, subject: "Say more".into() };
+    let (revision, snapshot) = ("dir-0123456789ab".into(), Arc::new(reading.snapshot));
+    LastGood { revision, commit: Some(commit), snapshot, ran }
 }
 
 fn file(directory: &Path) -> std::path::PathBuf {

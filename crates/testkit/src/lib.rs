@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod git_repository;
+mod git_server;
 mod nats;
 mod process;
 mod proxy;
@@ -11,6 +13,8 @@ mod redis;
 mod registry;
 mod wait;
 
+pub use git_repository::GitRepository;
+pub use git_server::{GitServer, Mood};
 pub use nats::{NatsServer, nats_server};
 pub use process::{Process, free_port};
 pub use proxy::Proxy;

@@ -18,6 +18,7 @@ pub(super) fn publish(pattern: &str) -> String {
             format!("call {}, as {}", whom(to_site, to), whom(site, first(rest)))
         }
         ["reply", site, rest @ ..] => format!("answer calls of {}", whom(site, first(rest))),
+        ["nudge", site, rest @ ..] => format!("tell of commits as {}", whom(site, first(rest))),
         ["trace", site, rest @ ..] => format!("tell of the calls that {} handles", whom(site, first(rest))),
         ["watch", name] => format!("ask hosts to tell of their calls, as {}", viewer(name)),
         _ => everything(pattern),
@@ -36,6 +37,7 @@ pub(super) fn subscribe(pattern: &str) -> String {
         ["promise", site, rest @ ..] => format!("promises asked of and given to {}", whom(site, first(rest))),
         ["call", site, rest @ ..] => format!("calls to {}", whom(site, first(rest))),
         ["reply", site, rest @ ..] => format!("answers to calls of {}", whom(site, first(rest))),
+        ["nudge", ..] => "what hosts tell of commits".to_owned(),
         ["trace", ..] => "what hosts tell of their calls".to_owned(),
         ["watch", ..] => "who asks hosts to tell of their calls".to_owned(),
         _ => everything(pattern),

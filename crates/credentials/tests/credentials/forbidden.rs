@@ -27,6 +27,8 @@ fn of_a_host() -> Vec<(&'static str, Act)> {
         ("promise as a host of another site", publish(subjects.promise(&near, &far))),
         ("ask for a state as another", publish(subjects.state_ask(&far, &near))),
         ("tell of another's calls", publish(subjects.trace(&near, "todo"))),
+        ("nudge as another host of its site", publish(subjects.nudge(&near))),
+        ("nudge as a host of another site", publish(subjects.nudge(&far))),
         ("ask to be told of calls as somebody else", publish(subjects.watch("me"))),
         ("speak in another lattice", publish("other.presence.beat.aws.aws-1")),
         ("speak to the system", publish("$SYS.REQ.SERVER.PING")),
@@ -60,11 +62,13 @@ fn of_a_viewer() -> Vec<(&'static str, Act)> {
         ("promise", publish(subjects.promise(&far, &me))),
         ("answer a call", publish(subjects.reply(&me, "c", "1"))),
         ("tell of calls", publish(subjects.trace(&me, "todo"))),
+        ("tell of a commit", publish(subjects.nudge(&me))),
         ("ask as another viewer", publish(subjects.watch("you"))),
         ("listen to calls", subscribe(subjects.calls_to(&me))),
         ("listen to all calls", subscribe("todo.call.>")),
         ("listen to replies", subscribe("todo.reply.>")),
         ("listen to promises", subscribe("todo.promise.>")),
+        ("listen to nudges", subscribe(subjects.nudges())),
         ("listen to the whole lattice", subscribe("todo.>")),
         ("listen to everything", subscribe(">")),
     ]
@@ -85,6 +89,7 @@ async fn every_forbidden_act_is_refused() {
             subjects.state_asks_to(&id(name)),
             subjects.replies_to(&id(name), "c"),
             subjects.watches(),
+            subjects.nudges(),
         ] {
             witness.listen(&pattern).await;
         }

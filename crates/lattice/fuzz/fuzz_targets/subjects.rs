@@ -21,6 +21,9 @@ fuzz_target!(|subject: &str| {
     if let Some((to, from)) = subjects.parse_promise(subject) {
         assert_eq!(subjects.promise(&to, &from), subject);
     }
+    if let Some(from) = subjects.parse_nudge(subject) {
+        assert_eq!(subjects.nudge(&from), subject);
+    }
     if let Some((from, component)) = subjects.parse_trace(subject) {
         assert_eq!(subjects.trace(&from, &component), subject);
     }

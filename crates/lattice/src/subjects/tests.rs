@@ -30,6 +30,7 @@ fn as_the_design_writes_them() {
     assert_eq!(subjects.parse_announcement(&ask), None);
     let promise = subjects.promise(&gcp, &aws);
     assert_eq!(subjects.parse_promise(&promise), Some((gcp.clone(), aws)));
+    assert_eq!(subjects.parse_nudge(&subjects.nudge(&gcp)), Some(gcp.clone()));
     assert_eq!(subjects.parse_trace(&subjects.trace(&gcp, "todo")), Some((gcp, "todo".to_owned())));
 }
 
@@ -79,10 +80,10 @@ proptest! {
     }
 
     #[test]
-    fn no_subject_panics(subject in "\\PC{0,80}|todo\\.(call|reply|presence|promise|trace)(\\.[a-z*>%0-9]{0,4}){0,9}") {
+    fn no_subject_panics(subject in "\\PC{0,80}|todo\\.(call|reply|presence|promise|trace|nudge)(\\.[a-z*>%0-9]{0,4}){0,9}") {
         let subjects = subjects();
         let _ = (subjects.parse_call(&subject), subjects.parse_reply(&subject), subjects.parse_trace(&subject));
         let _ = (subjects.parse_announcement(&subject), subjects.parse_state_ask(&subject));
-        let _ = subjects.parse_promise(&subject);
+        let _ = (subjects.parse_promise(&subject), subjects.parse_nudge(&subject));
     }
 }

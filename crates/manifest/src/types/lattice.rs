@@ -14,9 +14,9 @@ pub struct Lattice {
     /// The sites by name, each a DNS label: `{ gcp: {}, aws: {} }`.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 100, "propertyNames" = { "format": "dns-label" }))]
     pub sites: BTreeMap<String, Site>,
-    /// The revision that this one may follow although it is no ancestor of it, after a forced push.
+    /// The revision that this one may follow although it is no ancestor of it, after a forced push: a commit's id, or
+    /// at least its first 7 digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-dunlin-not-yet" = true))]
     pub replaces: Option<String>,
     /// Whether a state without any component is meant. Without it such a state is held back, since it is
     /// more often a mistake than a wish.

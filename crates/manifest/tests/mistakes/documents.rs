@@ -76,12 +76,6 @@ fn objects() {
         l.yaml:4:16: spec.sites: nothing in it (allowed: at least one entry)
     "#]],
     );
-    check_files(
-        &[("l.yaml", &LATTICE.replace("aws: {} }", "aws: {} }, replaces: abc"))],
-        expect![[r#"
-        l.yaml:4:38: spec.replaces: "replaces" is not in this version yet: leave it out
-    "#]],
-    );
 }
 
 #[test]
