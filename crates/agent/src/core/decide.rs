@@ -147,6 +147,7 @@ impl Core {
         if slot.leaving.is_bound(world.now) && !bugs.break_promises {
             // Whoever promises cannot leave; let go of those who promised to it meanwhile.
             actions.extend(slot.leaving.give_up(name, world.now));
+            self.condition(Some(name), "WaitsForPromises", "has promised to stay until another has left");
             return;
         }
         let others = self.others_ready(world, name);
