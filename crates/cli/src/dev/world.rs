@@ -260,9 +260,10 @@ impl World {
 
     async fn start(&self, id: HostId) -> Result<Member> {
         match &self.footing {
-            Footing::Here { network, engine, images } => {
-                self.start_here(id, network, engine.clone(), images.clone()).await.map(Member::Thread)
-            }
+            Footing::Here { network, engine, images } => self
+                .start_here(id, network, engine.clone(), images.clone())
+                .await
+                .map(|host| Member::Thread(Box::new(host))),
             Footing::Real(ground) => self.start_process(id, ground).await.map(Member::Process),
         }
     }

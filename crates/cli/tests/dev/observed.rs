@@ -88,12 +88,15 @@ fn a_move_shows_its_steps_is_remembered_and_can_be_traced() {
     assert!(events.contains("\"event\":\"leaving\""), "{events}");
 }
 
+/// What is wrong with a move, the edit that makes it so, and what is told of it.
+type Case<'a> = (&'a str, &'a dyn Fn(String) -> String, &'a [&'a str]);
+
 #[test]
 fn a_move_that_gets_no_further_says_what_it_waits_for_while_the_old_serves() {
     let world = World::todo(&[]);
     let original = std::fs::read_to_string(world.manifests.join("todo.yaml")).unwrap();
     let site = world.site("gcp");
-    let cases: [(&str, &dyn Fn(String) -> String, &[&str]); 3] = [
+    let cases: [Case; 3] = [
         (
             "failing readiness",
             &|text| text.replace("path: /\n\n  # The most", "path: /api/99\n\n  # The most"),

@@ -3,6 +3,7 @@
 
 mod drain;
 mod links;
+mod observed;
 mod protocol;
 mod restart;
 mod site;

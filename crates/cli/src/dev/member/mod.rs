@@ -15,7 +15,7 @@ pub(crate) use self::thread::ThreadHost;
 /// A running host.
 #[derive(Debug)]
 pub(crate) enum Member {
-    Thread(ThreadHost),
+    Thread(Box<ThreadHost>),
     Process(ProcessHost),
 }
 

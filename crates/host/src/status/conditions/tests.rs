@@ -101,32 +101,32 @@ fn as_asked_and_on_the_way() {
     check(
         &facts(vec![ready("aws-1"), starting()]),
         expect![[r#"
-        InProgress
-        Ready False Starting: 1 of 2 in aws ready
-        Progressing True Starting: aws-2 starts since 3.0 s"#]],
+            InProgress
+            Ready False Starting: 1 of 2 in aws ready
+            Progressing True Starting: aws-2 starts since 3 s"#]],
     );
     let answer = Some("readiness path /api answers 503, not 2xx".to_owned());
     check(
         &facts(vec![ready("aws-1"), HostFact { answer: answer.clone(), ..starting() }]),
         expect![[r#"
-        InProgress
-        Ready False NotReady: 1 of 2 in aws ready
-        Progressing True NotReady: aws-2 starts: readiness path /api answers 503, not 2xx since 3.0 s"#]],
+            InProgress
+            Ready False NotReady: 1 of 2 in aws ready
+            Progressing True NotReady: aws-2 starts: readiness path /api answers 503, not 2xx since 3 s"#]],
     );
     let unready = HostFact { answer, ..host("aws-2", Some(slot(SlotState::Unready))) };
     check(
         &facts(vec![ready("aws-1"), unready]),
         expect![[r#"
-        InProgress
-        Ready False NotReady: 1 of 2 in aws ready
-        Progressing True NotReady: aws-2 is not ready: readiness path /api answers 503, not 2xx since 3.0 s"#]],
+            InProgress
+            Ready False NotReady: 1 of 2 in aws ready
+            Progressing True NotReady: aws-2 is not ready: readiness path /api answers 503, not 2xx since 3 s"#]],
     );
     check(
         &facts(vec![ready("aws-1"), updating("aws-2", None)]),
         expect![[r#"
-        InProgress
-        Ready False Updating: 1 of 2 in aws ready
-        Progressing True Updating: aws-2 updates since 1.0 s"#]],
+            InProgress
+            Ready False Updating: 1 of 2 in aws ready
+            Progressing True Updating: aws-2 updates since 1 s"#]],
     );
     check(
         &facts(vec![ready("aws-1"), host("aws-2", None)]),
@@ -153,9 +153,9 @@ fn the_old_leaves_when_the_new_are_there() {
     check(
         &facts(vec![ready("aws-1"), starting, waits.clone()]),
         expect![[r#"
-        InProgress
-        Ready False Starting: 1 of 2 in aws ready
-        Progressing True Starting: aws-2 starts since 3.0 s; gcp-1 waits for 1 more promise of 2 (ready elsewhere: 1) since 12 s"#]],
+            InProgress
+            Ready False Starting: 1 of 2 in aws ready
+            Progressing True Starting: aws-2 starts since 3 s; gcp-1 waits for 1 more promise of 2 (ready elsewhere: 1) since 12 s"#]],
     );
     check(
         &facts(vec![ready("aws-1"), ready("aws-2"), waits]),
@@ -168,9 +168,9 @@ fn the_old_leaves_when_the_new_are_there() {
     check(
         &facts(vec![ready("aws-1"), ready("aws-2"), leaving]),
         expect![[r#"
-        InProgress
-        Ready True AsAsked: 2 of 2 in aws
-        Progressing True Leaving: gcp-1 finishes its last requests since 3.0 s"#]],
+            InProgress
+            Ready True AsAsked: 2 of 2 in aws
+            Progressing True Leaving: gcp-1 finishes its last requests since 3 s"#]],
     );
 }
 
@@ -179,9 +179,9 @@ fn failures_are_tried_again_and_stall_in_the_end() {
     check(
         &facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 1)]),
         expect![[r#"
-        InProgress
-        Ready False Failed: 1 of 2 in aws ready
-        Progressing True Failed: aws-2 failed: secret api has no key KEY since 3.0 s"#]],
+            InProgress
+            Ready False Failed: 1 of 2 in aws ready
+            Progressing True Failed: aws-2 failed: secret api has no key KEY since 3 s"#]],
     );
     check(
         &facts(vec![ready("aws-1"), failed("aws-2", Failure::Here, 3)]),
@@ -202,9 +202,9 @@ fn failures_are_tried_again_and_stall_in_the_end() {
     check(
         &facts(vec![ready("aws-1"), updating("aws-2", Some((Failure::Here, 1)))]),
         expect![[r#"
-        InProgress
-        Ready False Failed: 1 of 2 in aws ready
-        Progressing True UpdateFailed: aws-2 update: failed: not WebAssembly since 0 ms"#]],
+            InProgress
+            Ready False Failed: 1 of 2 in aws ready
+            Progressing True UpdateFailed: aws-2 update failed: not WebAssembly since 0 ms"#]],
     );
     check(
         &facts(vec![ready("aws-1"), updating("aws-2", Some((Failure::Everywhere, 1)))]),
@@ -248,9 +248,9 @@ fn too_few_hosts() {
     check(
         &facts(vec![short(95_000)]),
         expect![[r#"
-        InProgress
-        Ready False Shortage: 1 of 2 in aws ready
-        Progressing True Shortage: aws has too few hosts: 1 of 2 in aws: one live host since 5.0 s"#]],
+            InProgress
+            Ready False Shortage: 1 of 2 in aws ready
+            Progressing True Shortage: aws has too few hosts: 1 of 2 in aws: one live host since 5 s"#]],
     );
     check(
         &facts(vec![short(10_000)]),
@@ -275,24 +275,24 @@ fn unknown_is_not_dead() {
     check(
         &facts(vec![ready("aws-1"), silent(ready("aws-2"))]),
         expect![[r#"
-        InProgress
-        Ready Unknown HostsSilent: 1 of 2 in aws ready; aws/aws-2 ran it when last heard, and may still
-        Progressing True NotStarted: aws has no host that starts it yet since 0 ms"#]],
+            InProgress
+            Ready Unknown HostsSilent: 1 of 2 in aws ready; aws/aws-2 ran it when last heard, and may still
+            Progressing Unknown HostsSilent: 1 of 2 in aws ready; aws/aws-2 ran it when last heard, and may still"#]],
     );
     check(
         &facts(vec![silent(ready("aws-1")), silent(host("aws-2", None))]),
         expect![[r#"
-        InProgress
-        Ready False Shortage: 0 of 2 in aws ready
-        Progressing True Shortage: aws has no live host since 0 ms"#]],
+            InProgress
+            Ready Unknown HostsSilent: 0 of 2 in aws ready; aws/aws-1 ran it when last heard, and may still
+            Progressing Unknown HostsSilent: 0 of 2 in aws ready; aws/aws-1 ran it when last heard, and may still"#]],
     );
     let deaf = Facts { deaf: true, ..facts(vec![ready("aws-1")]) };
     check(
         &deaf,
         expect![[r#"
-        InProgress
-        Ready Unknown Deaf: 1 of 2 in aws ready, as far as this host hears, which is badly
-        Progressing True NotStarted: aws has no host that starts it yet since 0 ms"#]],
+            InProgress
+            Ready Unknown Deaf: 1 of 2 in aws ready, as far as this host hears, which is badly
+            Progressing Unknown Deaf: 1 of 2 in aws ready, as far as this host hears, which is badly"#]],
     );
     // What is there is there, whoever is silent.
     check(
@@ -349,9 +349,9 @@ fn what_git_says_and_what_is_in_force() {
     check(
         &suspended,
         expect![[r#"
-        InProgress
-        Ready False TooFew: 1 of 2 in aws ready
-        Progressing False Suspended: suspend: true starts nothing and stops nothing"#]],
+            InProgress
+            Ready False Suspended: 1 of 2 in aws ready
+            Progressing False Suspended: suspend: true starts nothing and stops nothing"#]],
     );
 }
 
