@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dunlin_manifest::Replicas;
@@ -11,6 +12,7 @@ use super::place::{Manifests, Where};
 use super::publish::Message;
 use super::{How, carry_out, component, edited, seen, well};
 use crate::printer::WrongInput;
+use crate::rollout;
 
 /// What to move where.
 #[derive(clap::Args)]
@@ -18,6 +20,7 @@ use crate::printer::WrongInput;
     after_help = "Examples:\n  dunlin move todo gcp=0 aws=2                    what would start and stop; writes nothing\n  \
     dunlin move todo gcp=0 aws=2 --write            edits the file\n  \
     dunlin move todo gcp=0 aws=2 --commit           commits it, and nothing else\n  \
+    dunlin move todo gcp=0 aws=2 --commit --watch   and shows what happens until it is done\n  \
     dunlin move todo gcp=all --push                 on every host of gcp, pushed\n  \
     dunlin move todo gcp=0 aws=2 --pr               where the branch is protected\n\n\
     The running lattice follows the manifests; nothing else is told."
@@ -32,6 +35,12 @@ pub(crate) struct Options {
     place: Where,
     #[command(flatten)]
     how: How,
+    /// Shows what happens on all hosts until the component is where it should be; ends with 1 if it does not get there.
+    #[arg(long)]
+    watch: bool,
+    /// How long to watch.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = rollout::parse_duration)]
+    timeout: Duration,
 }
 
 fn parse_change(text: &str) -> Result<(String, Replicas), String> {
@@ -54,14 +63,28 @@ fn parse_change(text: &str) -> Result<(String, Replicas), String> {
 /// # Errors
 /// No such component or site, the file cannot be edited, or something is in the way of the commit.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
-    let Options { component, changes, place, how } = options;
+    let Options { component, changes, place, how, watch, timeout } = options;
+    if watch && !how.extent.reaches_hosts() {
+        let text = "--watch needs something that hosts follow: add --commit or --push (--write where they follow the \
+                    directory itself)";
+        return Err(WrongInput(text.to_owned()).into());
+    }
     let manifests = Manifests::read(&place.find()?)?;
     let edit = edit(&manifests, &component, &changes)?;
     let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
     let seen = seen::ask(lattice.as_deref(), place.process).await;
     let message = message(&manifests, &component, &changes);
     let edits: Vec<Edit> = edit.into_iter().collect();
-    carry_out(&manifests, &edits, &how, message, seen.as_ref()).map(well)
+    let done = carry_out(&manifests, &edits, &how, message, seen.as_ref())?;
+    match done {
+        Some(done) if watch => {
+            let watched = [component];
+            let change =
+                rollout::Change { process: place.process, commit: done.revision, components: &watched };
+            Ok(rollout::watch(change, timeout, how.output).await?.code())
+        }
+        done => Ok(well(done)),
+    }
 }
 
 /// Gives `component` so many replicas in each of the named sites, in the file that `dunlin dev` follows.

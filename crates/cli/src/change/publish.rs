@@ -33,6 +33,11 @@ impl Extent {
     pub(crate) fn acts(self) -> bool {
         self.write || self.commit || self.push || self.pr
     }
+
+    /// Whether it is more than a wish: a pull request may be merged one day.
+    pub(crate) fn reaches_hosts(self) -> bool {
+        self.write || self.commit || self.push
+    }
 }
 
 /// What a commit is called.

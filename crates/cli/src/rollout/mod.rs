@@ -44,7 +44,8 @@ pub(crate) struct Options {
     process: Option<u32>,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// A duration, as arguments give it.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     dunlin_manifest::parse_duration(text).ok_or_else(|| "expected a duration, such as 30s or 5m".to_owned())
 }
 
@@ -85,28 +86,38 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         Some(revision) => revision.clone(),
         None => current(&running).await?,
     };
-    let outcome = match options.output {
-        Output::Text => watch(options.process, &revision, &components, options.timeout).await?,
-        Output::Json => {
-            let show = Show::new(Output::Json);
-            follow(options.process, &revision, &components, options.timeout, show).await?
-        }
-    };
+    let (limit, output) = (options.timeout, options.output);
+    let outcome = follow(options.process, &revision, &components, limit, Show::new(output)).await?;
     Ok(outcome.code())
 }
 
-/// Shows the steps of `revision` until the components (without any: those that it changes) are as it says on every host
-/// that can be asked, at most for `limit`.
+/// A change that was just made.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    /// The `dunlin dev` to ask, where several run.
+    pub(crate) process: Option<u32>,
+    /// The commit that it is, if it was committed.
+    pub(crate) commit: Option<String>,
+    /// The components that it is about.
+    pub(crate) components: &'a [String],
+}
+
+/// Shows the steps of a change until its components are as it says on every host that can be asked, at most for `limit`.
 ///
 /// # Errors
-/// No `dunlin dev` runs, or it ended meanwhile.
-pub(crate) async fn watch(
-    process: Option<u32>,
-    revision: &str,
-    components: &[String],
-    limit: Duration,
-) -> Result<Outcome> {
-    follow(process, revision, components, limit, Show::new(Output::Text)).await
+/// No `dunlin dev` runs, it ended meanwhile, or it follows commits and there is none.
+pub(crate) async fn watch(change: Change<'_>, limit: Duration, output: Output) -> Result<Outcome> {
+    let followed = current(&discovery::find(change.process)?).await?;
+    let revision = match change.commit {
+        // Hosts that follow a directory take no notice of commits.
+        _ if followed.starts_with("dir-") => followed,
+        Some(commit) => commit,
+        None => {
+            let text = "the lattice follows commits, and nothing was committed: use --commit or --push";
+            return Err(WrongInput(text.to_owned()).into());
+        }
+    };
+    follow(change.process, &revision, change.components, limit, Show::new(output)).await
 }
 
 /// The revision that is to be waited for when none is named: what the directory says now, which hosts may not have seen

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use dunlin_manifest::Replicas;
+
 use crate::http::get;
 use crate::ledger::Ledger;
 use crate::repository::Repository;
@@ -23,7 +25,8 @@ fn world(failover: &str) -> (Repository, World) {
                     "  shared: true\n  sites:\n    aws:\n      url: redis://redis:6379\n",
                 ),
                 "todo.yaml" => {
-                    let sites = [("gcp".to_owned(), 2), ("aws".to_owned(), 0)];
+                    let sites = [("gcp", 2), ("aws", 0)]
+                        .map(|(site, count)| (site.to_owned(), Replicas::Count(count)));
                     dunlin_manifest::set_replicas(&text, "todo", &sites).unwrap() + failover
                 }
                 _ => text,

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use dunlin_manifest::Replicas;
+
 /// A repository in a temporary folder, with one branch, `main`.
 pub struct Repository {
     folder: tempfile::TempDir,
@@ -55,7 +57,8 @@ impl Repository {
 
     /// Commits other numbers of replicas for a component that has one file to itself.
     pub fn moves(&self, file: &str, component: &str, sites: &[(&str, u32)]) -> String {
-        let sites: Vec<_> = sites.iter().map(|(site, replicas)| ((*site).to_owned(), *replicas)).collect();
+        let count = |(site, replicas): &(&str, u32)| ((*site).to_owned(), Replicas::Count(*replicas));
+        let sites: Vec<_> = sites.iter().map(count).collect();
         self.edit(file, |text| dunlin_manifest::set_replicas(&text, component, &sites).unwrap());
         self.commit(&format!("{component}: {sites:?}"))
     }

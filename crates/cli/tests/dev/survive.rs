@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use dunlin_manifest::Replicas;
+
 use crate::http::post;
 use crate::ledger::{Failed, Ledger};
 use crate::repository::Repository;
@@ -32,7 +34,8 @@ fn world() -> (Repository, World) {
 
 /// Moves both components by one commit.
 fn commit(repository: &Repository, gcp: u32, aws: u32) {
-    let replicas = [("gcp".to_owned(), gcp.min(1)), ("aws".to_owned(), aws.min(1))];
+    let replicas =
+        [("gcp", gcp), ("aws", aws)].map(|(site, count)| (site.to_owned(), Replicas::Count(count.min(1))));
     repository.edit("bodies.yaml", |text| dunlin_manifest::set_replicas(&text, "bodies", &replicas).unwrap());
     repository.moves("todo.yaml", "todo", &[("gcp", gcp), ("aws", aws)]);
 }
