@@ -15,6 +15,7 @@ mod follow;
 mod host;
 pub mod images;
 mod ingress;
+mod link;
 mod links;
 mod metrics;
 mod serve;
