@@ -31,6 +31,8 @@ pub(crate) struct Source {
     pub(crate) facts: watch::Sender<HostFacts>,
     /// Asked for what is wrong with it.
     pub(crate) bus: Arc<dyn Bus>,
+    /// Whether this host's server is linked to the hub, where that is known.
+    pub(crate) linked: watch::Receiver<Option<bool>>,
 }
 
 /// How often the picture of the lattice is looked at for something new.
@@ -65,7 +67,8 @@ impl Source {
                 });
                 self.remember(&snapshot, &shared);
             }
-            // Also without news from the source: a file that stands in for an image may have been built anew.
+            // Also without news from the source: a file that stands in for an image may have been built anew, and the
+            // link to the hub may have come or gone.
             if let Ok(Err(_)) = tokio::time::timeout(LOOK_AGAIN, self.source.changed()).await {
                 return;
             }
@@ -88,7 +91,7 @@ impl Source {
             message: format!("{}: {trouble}", shared.id),
         }));
         let details = serde_json::to_value(&conditions).unwrap_or_default();
-        let facts = HostFacts { providers: shared.stores.names(), details, linked: None };
+        let facts = HostFacts { providers: shared.stores.names(), details, linked: *self.linked.borrow() };
         self.facts.send_if_modified(|now| {
             let new = *now != facts;
             *now = facts;

@@ -30,6 +30,7 @@ use crate::follow;
 use crate::former::Remembered;
 use crate::history::{Counts, Kept};
 use crate::ingress::{self, Routes};
+use crate::link::Link;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::observe::{self, Observed};
@@ -156,6 +157,7 @@ impl Host {
             ..AgentConfig::new(config.id.clone(), config.lattice.clone(), config.memory)
         };
         let presence_connection = bus.connect("presence").await?;
+        let (link, linked) = Link::new(&config.id, &config.lattice, Arc::clone(&presence_connection));
         let agent = Agent::start(agent_config, launcher, presence_connection, desired, facts)?;
 
         let shared = Arc::new(Shared {
@@ -191,8 +193,10 @@ impl Host {
             desired: desired_sender,
             facts: facts_sender,
             bus: Arc::clone(&bus),
+            linked,
         };
         let tasks = vec![
+            spawn(link.run()),
             spawn(following.run(Arc::clone(&shared))),
             spawn(follow::picture(Arc::clone(&shared))),
             spawn(trials::keep(Arc::clone(&shared))),

@@ -18,6 +18,7 @@ pub mod history;
 mod host;
 pub mod images;
 mod ingress;
+mod link;
 mod links;
 mod metrics;
 mod observe;

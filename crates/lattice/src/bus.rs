@@ -39,6 +39,12 @@ pub trait Connection: Send + Sync + 'static {
     fn dropped(&self) -> u64 {
         0
     }
+
+    /// Whether whatever carries this connection's messages reaches beyond its own site; `None` if that cannot be told.
+    /// `reply` is a subject that this user may listen to and nobody else answers on. Takes half a second at most.
+    async fn linked(&self, _reply: &str) -> Option<bool> {
+        None
+    }
 }
 
 /// Makes connections of one user to one bus. A host holds several: one for presence and promises, others for calls.

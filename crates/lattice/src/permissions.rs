@@ -17,6 +17,10 @@ pub struct Permissions {
     pub subscribe: Vec<String>,
 }
 
+/// Where a host asks its own server how it is linked. The server answers for the account of whoever asks, and passes the
+/// question on to nobody.
+pub const SERVER_LINKS: &str = "$SYS.REQ.ACCOUNT.PING.STATZ";
+
 const ANNOUNCEMENTS: [Announcement; 3] = [Announcement::Beat, Announcement::State, Announcement::Goodbye];
 
 impl Permissions {
@@ -36,6 +40,7 @@ impl Permissions {
             subjects.nudge(id),
             // Looks on in the name of whoever reads its admin port.
             subjects.watch(&id.host),
+            SERVER_LINKS.to_owned(),
         ]);
         let subscribe = vec![
             subjects.announcements(),
@@ -152,7 +157,9 @@ mod tests {
         let subjects = subjects();
         let site = Permissions::site(&subjects, "aws");
         let own = Permissions::host(&subjects, &HostId::new("aws", "aws-1"));
-        assert!(own.publish.iter().all(|pattern| any(&site.publish, pattern)), "{own:?}");
+        let mut said = own.publish.iter().filter(|pattern| *pattern != SERVER_LINKS);
+        assert!(said.all(|pattern| any(&site.publish, pattern)), "{own:?}");
+        assert!(!any(&site.publish, SERVER_LINKS), "the leaf itself answers");
         assert!(own.subscribe.iter().all(|pattern| any(&site.subscribe, pattern)), "{own:?}");
         let foreign = Permissions::host(&subjects, &HostId::new("gcp", "gcp-1"));
         let shared: Vec<_> = foreign.publish.iter().filter(|pattern| any(&site.publish, pattern)).collect();

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use dunlin_lattice::permissions::Permissions;
+use dunlin_lattice::permissions::{Permissions, SERVER_LINKS};
 use dunlin_lattice::subjects::{Announcement, Subjects};
 use dunlin_manifest::HostId;
 
@@ -59,6 +59,7 @@ fn table() -> String {
         (subjects.nudge(&from), "I have seen this commit in the repository"),
         (subjects.trace(&from, "todo"), "a call passed here: metadata, while somebody watches"),
         (subjects.watch("me"), "tell of your calls for a while"),
+        (SERVER_LINKS.to_owned(), "is my server linked to the hub? Its own server answers"),
     ];
     let mut table =
         "| subject | what it says | published by | heard by |\n| --- | --- | --- | --- |\n".to_owned();

@@ -1,7 +1,12 @@
 //! What a pattern of subjects is good for, in words.
 
+use dunlin_lattice::permissions::SERVER_LINKS;
+
 /// What somebody can do who may publish there.
 pub(super) fn publish(pattern: &str) -> String {
+    if pattern == SERVER_LINKS {
+        return "ask its server whether that is linked to the hub".to_owned();
+    }
     let tokens: Vec<_> = pattern.split('.').skip(1).collect();
     match tokens.as_slice() {
         ["presence", "beat", site, host] => format!("show that {} is alive", whom(site, host)),

@@ -32,6 +32,7 @@ fn of_a_host() -> Vec<(&'static str, Act)> {
         ("ask to be told of calls as somebody else", publish(subjects.watch("me"))),
         ("speak in another lattice", publish("other.presence.beat.aws.aws-1")),
         ("speak to the system", publish("$SYS.REQ.SERVER.PING")),
+        ("ask the system of other accounts", publish("$SYS.REQ.ACCOUNT.PING.CONNZ")),
         ("use storage", publish("$JS.API.INFO")),
         ("listen to another's calls", subscribe(subjects.calls_to(&near))),
         ("listen to calls to another site", subscribe(subjects.calls_to(&far))),

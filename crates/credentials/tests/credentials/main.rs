@@ -7,6 +7,7 @@ mod client;
 mod files;
 mod forbidden;
 mod leaves;
+mod linked;
 mod raw_leaf;
 mod remote;
 mod show;

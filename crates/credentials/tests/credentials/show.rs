@@ -49,6 +49,7 @@ fn a_host_may_do_this_and_no_more() {
         |    todo.reply.*.*.*.*               answer calls of any host
         |    todo.trace.aws.aws-1.*           tell of the calls that aws/aws-1 handles
         |    todo.watch.aws-1                 ask hosts to tell of their calls, as aws-1
+        |    $SYS.REQ.ACCOUNT.PING.STATZ      ask its server whether that is linked to the hub
         |  hears:
         |    todo.presence.*.*.*              who is alive, and in what state
         |    todo.presence.ask.aws.aws-1.*.*  requests for the state of aws/aws-1

@@ -62,6 +62,20 @@ impl dunlin_agent::Launcher for Launcher {
         let readiness = spec.readiness.map(|readiness| readiness.path);
         Ok(Arc::new(HostSlot::start(name, workload, readiness, spec.timeouts.request, &self.not_ready)))
     }
+
+    /// Compiled code stays in the engine's cache, on disk; instances and links are for the start.
+    async fn prepare(&self, demand: &Demand) {
+        let name = demand.component.as_str();
+        let Some(object) = self.snapshot.borrow().components.get(name).cloned() else { return };
+        let compiled = async {
+            let resolved = self.resolve(name, &object.spec).await?;
+            self.engine.compile(resolved.image.code.clone()).await.map_err(compile_failure)
+        };
+        match compiled.await {
+            Ok(_) => tracing::info!(component = name, "compiled ahead, in case another site is lost"),
+            Err(error) => tracing::warn!(component = name, %error, "could not be compiled ahead"),
+        }
+    }
 }
 
 impl Launcher {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use dunlin_manifest::HostId;
 use tokio::sync::{mpsc, watch};
 
 use super::MAX_PAYLOAD;
@@ -76,6 +77,14 @@ impl Connection for MemoryConnection {
 
     fn dropped(&self) -> u64 {
         self.core.dropped.load(Ordering::Relaxed)
+    }
+
+    async fn linked(&self, _reply: &str) -> Option<bool> {
+        let me = &self.core.life.host;
+        let others: Vec<HostId> =
+            self.shared.living().into_iter().filter(|other| other.site != me.site).collect();
+        let reaches = others.is_empty() || self.shared.flights.reach(me, &others);
+        Some(self.core.connected().is_some() && reaches)
     }
 }
 

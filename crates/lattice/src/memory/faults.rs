@@ -161,6 +161,11 @@ impl Rules {
         Some(best.max_by_key(|(closeness, _)| *closeness).map(|(_, link)| link).unwrap_or_default())
     }
 
+    /// Whether there is a way between a host and any of others, be it one way only.
+    pub(super) fn reach(&self, host: &HostId, others: &[HostId]) -> bool {
+        others.iter().any(|other| self.between(host, other).or_else(|| self.between(other, host)).is_some())
+    }
+
     /// Whether a host is frozen.
     pub(super) fn frozen(&self, host: &HostId) -> bool {
         self.frozen.iter().any(|place| place.names(host) > 0)

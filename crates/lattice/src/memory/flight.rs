@@ -9,6 +9,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use dunlin_manifest::HostId;
+
 use super::faults::Rules;
 use super::shared::{Core, Listener, Shared, lock};
 use crate::bus::Message;
@@ -72,6 +74,11 @@ impl Flights {
     /// Changes the rules.
     pub(super) fn change(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut lock(&self.sky).rules);
+    }
+
+    /// Whether the rules let anything pass between a host and any of others.
+    pub(super) fn reach(&self, host: &HostId, others: &[HostId]) -> bool {
+        lock(&self.sky).rules.reach(host, others)
     }
 
     /// Lets go of what is held for hosts that are no longer frozen.

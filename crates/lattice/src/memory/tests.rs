@@ -114,6 +114,24 @@ async fn partitions_have_a_direction() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_host_knows_whether_its_site_is_linked() {
+    let network = Network::new(1);
+    let one = connect(&network, "gcp-1").await;
+    assert_eq!(one.linked("reply").await, Some(true), "alone in the world");
+    let _others = (connect(&network, "aws-1").await, connect(&network, "edge-1").await);
+    network.faults().partition("gcp", "aws");
+    network.faults().partition("aws", "gcp");
+    assert_eq!(one.linked("reply").await, Some(true), "there is another site");
+    network.faults().partition("gcp", "edge");
+    assert_eq!(one.linked("reply").await, Some(true), "one way is left");
+    network.faults().partition("edge", "gcp");
+    assert_eq!(one.linked("reply").await, Some(false));
+    network.faults().calm();
+    network.faults().disconnect(&host("gcp-1"));
+    assert_eq!(one.linked("reply").await, Some(false));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_partition_is_silent() {
     let network = Network::new(1);
     let (gcp, aws) = tokio::join!(connect(&network, "gcp-1"), connect(&network, "aws-1"));

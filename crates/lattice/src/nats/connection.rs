@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::link::Links;
 use super::subscriptions::Subscriptions;
 use super::{Borrowed, PATIENCE};
 use crate::spelling::{check_head, check_pattern};
@@ -62,6 +63,7 @@ impl Shared {
 /// The connection as its user holds it; dropping it closes it.
 pub(super) struct NatsConnection {
     pub(super) shared: Arc<Shared>,
+    pub(super) links: Links,
 }
 
 #[async_trait]
@@ -104,6 +106,10 @@ impl Connection for NatsConnection {
 
     fn dropped(&self) -> u64 {
         self.shared.subscriptions.dropped.load(Ordering::Relaxed)
+    }
+
+    async fn linked(&self, reply: &str) -> Option<bool> {
+        self.links.ask(self, reply).await
     }
 }
 

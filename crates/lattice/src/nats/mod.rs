@@ -17,6 +17,7 @@ mod connection;
 mod dial;
 mod error;
 mod keeper;
+mod link;
 mod listener;
 mod probe;
 mod settings;
@@ -43,6 +44,7 @@ pub(crate) use subscriptions::Relay;
 use crate::bus::{Bus, BusError, Connection};
 use connection::{NatsConnection, Shared};
 use keeper::Keeper;
+use link::Links;
 use listener::Common;
 use settings::Target;
 
@@ -105,7 +107,7 @@ impl Bus for NatsBus {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         let (target, common) = (Arc::clone(&self.target), Arc::clone(&self.common));
         let keeper = Keeper::new(target, common, Arc::clone(&shared), number, purpose);
-        let connection = Arc::new(NatsConnection { shared });
+        let connection = Arc::new(NatsConnection { shared, links: Links::default() });
         let (tried, first) = oneshot::channel();
         tokio::spawn(keeper.run(tried));
         let _connected = timeout(FIRST, first).await;

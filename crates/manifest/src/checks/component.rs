@@ -27,18 +27,31 @@ const MAXIMUM_LINKS: usize = 100;
 impl Checker<'_> {
     pub(super) fn component(&mut self, index: usize, node: &Node) {
         self.sites(index, node);
-        let failover = node.at(&["spec", "failover", "to"]).map(Node::items).unwrap_or_default();
-        for (number, site) in failover.iter().enumerate() {
-            if let Some(name) = site.text() {
-                self.site(index, site.start, format!("spec.failover.to[{number}]"), name);
-            }
-        }
+        self.failover(index, node);
         let links = node.at(&["spec", "links"]).map(Node::entries).unwrap_or_default();
         // More are a mistake already, and each is held against all before it.
         let links = &links[..links.len().min(MAXIMUM_LINKS)];
         for (number, link) in links.iter().enumerate() {
             self.link(index, link);
             self.linked_twice(index, &links[..number], link);
+        }
+    }
+
+    /// A site that the component runs in may be one that takes over for others, but not for itself.
+    fn failover(&mut self, index: usize, node: &Node) {
+        let to = node.at(&["spec", "failover", "to"]).map(Node::items).unwrap_or_default();
+        for (number, site) in to.iter().enumerate() {
+            if let Some(name) = site.text() {
+                self.site(index, site.start, format!("spec.failover.to[{number}]"), name);
+            }
+        }
+        let sites = node.at(&["spec", "sites"]).map(Node::entries).unwrap_or_default();
+        if let ([home], [only]) = (sites, to)
+            && only.text() == Some(&home.key)
+        {
+            let found = format!("{}, the only site that it runs in", home.key);
+            let hint = "name a site that takes over when all hosts of this one are silent";
+            self.report(index, only.start, "spec.failover.to[0]".into(), found, None, Some(hint.into()));
         }
     }
 

@@ -24,7 +24,6 @@ pub struct WasmComponent {
     pub sites: BTreeMap<String, SitePlacement>,
     /// Where else it runs when every host of a site is silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-dunlin-not-yet" = true))]
     pub failover: Option<Failover>,
     /// The HTTP route that leads to it. Without one it is reached by links only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,7 +132,7 @@ pub struct Failover {
     #[serde(with = "units::duration")]
     #[schemars(with = "units::DurationText", extend("x-dunlin-at-least" = "10s", "x-dunlin-at-most" = "24h"))]
     pub after: Duration,
-    /// The sites that may take over: the first that is seen does.
+    /// The sites that may take over: the first, other than the silent one, that is seen to have a host for it does.
     #[schemars(extend("minItems" = 1, "maxItems" = 100, "uniqueItems" = true, "items" = { "type": "string", "format": "dns-label" }))]
     pub to: Vec<String>,
     /// How long the site has to be ready again before the substitutes may leave.

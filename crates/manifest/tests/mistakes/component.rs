@@ -5,7 +5,7 @@ use expect_test::expect;
 use super::{check, component};
 
 #[test]
-fn the_example_of_the_design_has_only_what_comes_later() {
+fn the_example_of_the_design_has_no_mistakes() {
     let example = "\
 apiVersion: dunlin.dev/v1alpha1
 kind: WasmComponent
@@ -33,12 +33,7 @@ spec:
   keyvalue: { redis: { secretRef: { name: redis-auth } } }
   sites: { gcp: { url: \"redis://redis:6379\" } }
 ";
-    check(
-        example,
-        expect![[r#"
-        t.yaml:7:3: spec.failover: "failover" is not in this version yet: leave it out
-    "#]],
-    );
+    check(example, expect![""]);
 }
 
 #[test]
@@ -132,7 +127,6 @@ fn fields() {
             "sites: {}\nfailover: { after: 5s, to: [gpc] }\nupdate: { canary: { weight: 5, hold: 1m } }",
         ),
         expect![[r#"
-            t.yaml:7:3: spec.failover: "failover" is not in this version yet: leave it out
             t.yaml:7:22: spec.failover.after: "5s" (allowed: from 10s to 24h)
             t.yaml:7:31: spec.failover.to[0]: unknown site "gpc": did you mean "gcp"? (allowed: aws, gcp)
         "#]],
@@ -178,6 +172,17 @@ fn canaries() {
             t.yaml:7:65: spec.update.canary.abort.errorRatio: ".5": did you mean "0.5"? (allowed: a decimal from 0 to 1 in quotes, such as "0.02")
         "#]],
     );
+}
+
+#[test]
+fn who_takes_over() {
+    check(
+        &component("sites: { gcp: {} }\nfailover: { after: 30s, to: [gcp] }"),
+        expect![[r#"
+        t.yaml:7:32: spec.failover.to[0]: gcp, the only site that it runs in: name a site that takes over when all hosts of this one are silent
+    "#]],
+    );
+    check(&component("sites: { gcp: {}, aws: {} }\nfailover: { after: 30s, to: [aws, gcp] }"), expect![[""]]);
 }
 
 #[test]
