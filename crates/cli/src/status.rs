@@ -302,8 +302,8 @@ mod tests {
         expect![[r#"
             lattice todo   revision dir-1   as aws/aws-1 sees it
 
-            SITE  HOST       STATE   SLOTS                          PROVIDERS
-            aws   aws-1      silent  todo failed (not WebAssembly)
+            SITE  HOST       STATE   SLOTS                                                                         PROVIDERS
+            aws   aws-1      silent  shop (canary 10 % since 12 s, 1 of 204 failed) todo failed (not WebAssembly)
             gcp   none seen
 
             COMPONENT  STATE        SITE  READY   ROUTES  LINKS
