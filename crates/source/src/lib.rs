@@ -23,11 +23,12 @@ use dunlin_manifest::{Mistake, Snapshot};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use git::Short;
-
 pub use config::{ConfigError, resolve_config};
 pub use directory::{DirectorySource, directory_revision, read_directory};
-pub use git::{GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, Nudges, check_branch, read_path};
+pub use git::{
+    GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, Nudges, check_branch, read_path, read_repository,
+    short_revision,
+};
 pub use kept::{KeptError, KeptFile};
 pub use last_good::{LastGood, LastGoodError};
 pub use secrets::{Consumer, SecretError, SecretFiles};
@@ -114,8 +115,8 @@ impl fmt::Display for Condition {
                     formatter,
                     "commit {} is held: {}, which is in force, is none of its ancestors; to follow it, commit \
                      `replaces: {in_force}` to spec of the Lattice",
-                    Short(head),
-                    Short(in_force)
+                    short_revision(head),
+                    short_revision(in_force)
                 )?;
                 match mistake {
                     Some(mistake) => write!(formatter, " (it has mistakes: {mistake})"),

@@ -48,6 +48,7 @@ fn a_host_may_do_this_and_no_more() {
         |    todo.call.*.*.aws.aws-1.*.*      call any host, as aws/aws-1
         |    todo.reply.*.*.*.*               answer calls of any host
         |    todo.trace.aws.aws-1.*           tell of the calls that aws/aws-1 handles
+        |    todo.nudge.aws.aws-1             tell of commits as aws/aws-1
         |    todo.watch.aws-1                 ask hosts to tell of their calls, as aws-1
         |    $SYS.REQ.ACCOUNT.PING.STATZ      ask its server whether that is linked to the hub
         |  hears:
@@ -57,7 +58,8 @@ fn a_host_may_do_this_and_no_more() {
         |    todo.call.aws.aws-1.*.*.*.*      calls to aws/aws-1
         |    todo.reply.aws.aws-1.*.*         answers to calls of aws/aws-1
         |    todo.watch.*                     who asks hosts to tell of their calls
-        |    todo.trace.*.*.*                 what hosts tell of their calls"#]]
+        |    todo.trace.*.*.*                 what hosts tell of their calls
+        |    todo.nudge.*.*                   what hosts tell of commits"#]]
     .assert_eq(&plain(&shown.join("\n")));
 }
 

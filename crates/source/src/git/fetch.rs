@@ -86,12 +86,16 @@ fn connect(clone: &Repository, settings: &GitSettings, bound: &Arc<Bound>) -> Re
             receive(&remote, transport, Some(options), settings, bound)
         }
         Scheme::Ssh => run(&remote, ssh::command(clone, &url)?, "ssh", &url, settings, bound),
-        _ => {
+        Scheme::File => {
             let mut command = Command::new("git");
             command.arg("upload-pack").arg(os(url.path.as_bstr())?);
             command.env("GIT_PROTOCOL", "version=2");
             run(&remote, command, "git", &url, settings, bound)
         }
+        other => Err(Trouble::new(
+            format!("{other}:// is not fetched from"),
+            "look at url.<base>.insteadOf in Git's configuration, which leads there",
+        )),
     }
 }
 

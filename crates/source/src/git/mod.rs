@@ -28,7 +28,7 @@ use dunlin_manifest::{File, Reading};
 use tokio::sync::watch;
 
 pub use bound::GitLimits;
-pub(crate) use order::Short;
+pub use order::short_revision;
 pub use settings::{GitSettings, check_branch, read_path};
 pub use url::{GitUrl, GitUrlError};
 

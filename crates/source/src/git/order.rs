@@ -1,7 +1,5 @@
 //! Whether the head of a branch may follow what is in force: pure.
 
-use std::fmt;
-
 /// Digits that are enough to name a commit in `replaces`.
 const ENOUGH: usize = 7;
 
@@ -43,13 +41,10 @@ pub(super) fn is_commit(revision: &str) -> bool {
     [40, 64].contains(&revision.len()) && revision.bytes().all(digit)
 }
 
-/// The digits of a commit that people are shown.
-pub(crate) struct Short<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Short<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(if is_commit(self.0) { &self.0[..ENOUGH] } else { self.0 })
-    }
+/// The digits of a commit that people are shown; of any other revision, all of it.
+#[must_use]
+pub fn short_revision(revision: &str) -> &str {
+    if is_commit(revision) { &revision[..ENOUGH] } else { revision }
 }
 
 #[cfg(test)]
@@ -81,7 +76,7 @@ mod tests {
         ] {
             assert_eq!(order(in_force, head), expected, "{in_force:?} {head:?}");
         }
-        assert_eq!((Short(A).to_string(), Short("dir-1").to_string()), ("aaaaaaa".into(), "dir-1".into()));
+        assert_eq!((short_revision(A), short_revision("dir-1")), ("aaaaaaa", "dir-1"));
     }
 
     proptest! {

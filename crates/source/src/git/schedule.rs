@@ -91,17 +91,15 @@ impl Schedule {
     /// told of, if one did.
     pub(super) fn looked(&mut self, purpose: &Purpose, worked: bool, found: bool, now: Instant, dice: f64) {
         let again = self.affordable(now);
-        match &mut self.nudge {
-            Some(_) if found => self.nudge = None,
-            Some(nudge) if matches!(purpose, Purpose::Nudge(commit) if *commit == nudge.commit) => {
-                if nudge.tries >= TRIES || !worked {
-                    self.nudge = None;
-                } else {
-                    nudge.at = (now + AGAIN * 2_u32.pow(nudge.tries)).max(again);
-                    nudge.tries += 1;
-                }
+        // One that came while the look was under way, or was not looked for, waits for its own look.
+        let this = |nudge: &Nudge| matches!(purpose, Purpose::Nudge(commit) if *commit == nudge.commit);
+        if let Some(nudge) = self.nudge.as_mut().filter(|nudge| this(nudge)) {
+            if found || !worked || nudge.tries >= TRIES {
+                self.nudge = None;
+            } else {
+                nudge.at = (now + AGAIN * 2_u32.pow(nudge.tries)).max(again);
+                nudge.tries += 1;
             }
-            _ => {}
         }
         let dice = dice.clamp(0.0, 1.0);
         if worked {
