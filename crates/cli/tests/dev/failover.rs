@@ -34,9 +34,8 @@ fn world(failover: &str) -> (Repository, World) {
             (name, text)
         })
         .collect();
-    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
     let repository = Repository::new(&files);
-    let world = World::follow(repository.bare().to_str().unwrap(), &[("todo", "todo")], &["--real"]);
+    let world = World::follow(&repository.path(), &[("todo", "todo")], &["--real"]);
     world.wait_for("the component at home", || is(&world, 2, 0));
     (repository, world)
 }

@@ -20,6 +20,7 @@ mod ledger;
 mod memory;
 mod moves;
 mod observed;
+mod order;
 mod real;
 mod repository;
 mod stale;

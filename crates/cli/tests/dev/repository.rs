@@ -1,58 +1,43 @@
-//! A Git repository of manifests with a working tree, as a developer has it, and a bare one that a server serves.
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
+//! A Git repository of manifests, as a developer has it.
 
 use dunlin_manifest::Replicas;
+use dunlin_testkit::{GitRepository, GitServer};
 
-/// A repository in a temporary folder, with one branch, `main`.
+/// A repository with one branch, `main`, and its working tree.
 pub struct Repository {
-    folder: tempfile::TempDir,
+    repository: GitRepository,
 }
 
 impl Repository {
-    /// With these files as its first commit, pushed to the bare repository.
-    pub fn new(files: &[(&str, String)]) -> Self {
-        let repository = Self { folder: tempfile::tempdir().unwrap() };
-        let bare = repository.bare();
-        let bare = bare.to_str().unwrap();
-        run(repository.folder.path(), &["init", "--quiet", "--bare", "--initial-branch=main", bare]);
-        run(repository.folder.path(), &["clone", "--quiet", bare, "tree"]);
-        run(&repository.tree(), &["checkout", "--quiet", "-B", "main"]);
-        for (name, text) in files {
-            std::fs::write(repository.tree().join(name), text).unwrap();
-        }
+    /// With these files as its first commit.
+    pub fn new(files: &[(String, String)]) -> Self {
+        let repository = GitRepository::new();
+        files.iter().for_each(|(name, text)| repository.write(name, text));
         repository.commit("the first commit");
-        repository
+        Self { repository }
     }
 
-    /// The working tree.
-    pub fn tree(&self) -> PathBuf {
-        self.folder.path().join("tree")
+    /// The path that hosts may follow.
+    pub fn path(&self) -> String {
+        self.repository.path().display().to_string()
     }
 
-    /// The folder that holds the bare repository, for a server of several.
-    pub fn served(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The bare repository, which hosts follow.
-    pub fn bare(&self) -> PathBuf {
-        self.folder.path().join("app.git")
-    }
-
-    /// Commits everything as it is in the working tree and pushes it; gives the commit's id.
-    pub fn commit(&self, message: &str) -> String {
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
-        self.git(&["push", "--quiet", "--force", "origin", "main"]);
-        self.git(&["rev-parse", "HEAD"])
+    /// The same over HTTP.
+    pub fn serve(&self) -> (GitServer, String) {
+        let server = GitServer::http(self.repository.parent());
+        let url = server.url("app");
+        (server, url)
     }
 
     /// Replaces a file, without a commit.
     pub fn edit(&self, name: &str, change: impl Fn(String) -> String) {
-        let path = self.tree().join(name);
-        std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap_or_default())).unwrap();
+        let text = std::fs::read_to_string(self.repository.path().join(name)).unwrap_or_default();
+        self.repository.write(name, change(text));
+    }
+
+    /// Commits everything as it is in the working tree; gives the commit's id.
+    pub fn commit(&self, message: &str) -> String {
+        self.repository.commit(message)
     }
 
     /// Commits other numbers of replicas for a component that has one file to itself.
@@ -65,16 +50,6 @@ impl Repository {
 
     /// Runs `git` in the working tree, which must succeed; gives what it printed.
     pub fn git(&self, arguments: &[&str]) -> String {
-        run(&self.tree(), arguments)
+        self.repository.git(arguments)
     }
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> String {
-    let mut git = Command::new("git");
-    git.args(["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]).args(arguments);
-    git.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    let output = git.output().unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    printed
 }

@@ -29,7 +29,7 @@ fn world() -> (Repository, World) {
         let status = world.status()?;
         (ready(&status, "todo") >= 3 && ready(&status, "bodies") >= 1).then_some(())
     });
-    (repository, world)
+    world
 }
 
 /// Moves both components by one commit.
@@ -68,7 +68,8 @@ fn moves(
 
 #[test]
 fn no_request_fails_while_components_move_back_and_forth() {
-    let (repository, world) = world();
+    let repository = repository();
+    let world = world(&repository.path());
     let addresses = [world.site("gcp"), world.site("aws")];
     let (ledger, trickle) = (Ledger::start(&addresses, 4), Trickle::start(&addresses));
     let mut times = moves(&world, &repository, &ledger, |_| {});
@@ -91,7 +92,9 @@ fn no_request_fails_while_components_move_back_and_forth() {
 
 #[test]
 fn a_host_killed_in_a_move_costs_only_what_it_was_doing() {
-    let (repository, world) = world();
+    let repository = repository();
+    let (_server, url) = repository.serve();
+    let world = world(&url);
     let addresses = [world.site("gcp"), world.site("aws")];
     let ledger = Ledger::start(&addresses, 4);
     let mut kills = Vec::new();
