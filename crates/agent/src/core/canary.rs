@@ -182,8 +182,10 @@ impl Core {
         let named = |component: &str, identity: &str| {
             desired.components.get(component).is_some_and(|demand| demand.identity == identity)
         };
-        // What Git names no longer may be tried again, should it come back.
-        self.aborted.retain(|component, aborted| named(component, &aborted.identity));
+        // What Git names no longer may be tried again, should it come back. What it was when the host stopped is no word
+        // of Git's.
+        let read = self.read;
+        self.aborted.retain(|component, aborted| !read || named(component, &aborted.identity));
         let share = |(name, git): (&String, &Demand)| {
             let demand = in_force(git, desired.before.get(name), self.aborted.get(name));
             let unchanged = self.demands.get(name).filter(|known| ***known == demand);

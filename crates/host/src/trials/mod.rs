@@ -29,13 +29,13 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Trials {
     folder: PathBuf,
     inner: Mutex<Inner>,
+    /// What is on disk. Locked while it is written, which nobody waits for who has a call to answer.
+    saved: Mutex<Memory>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     memory: Memory,
-    /// What is on disk.
-    saved: Memory,
     /// What can be started besides what Git says, as it was resolved last.
     startable: BTreeMap<String, Startable>,
 }
@@ -58,8 +58,8 @@ impl Trials {
             None
         });
         let memory = memory.unwrap_or_default();
-        let inner = Inner { saved: memory.clone(), memory, startable: BTreeMap::new() };
-        Self { folder, inner: Mutex::new(inner) }
+        let saved = Mutex::new(memory.clone());
+        Self { folder, inner: Mutex::new(Inner { memory, startable: BTreeMap::new() }), saved }
     }
 
     /// What was given up when the host stopped.
@@ -100,7 +100,8 @@ impl Trials {
         memory.aborted.clone_from(&inner.memory.aborted);
         inner.memory = memory;
         inner.startable = startable;
-        self.save(inner);
+        drop(inner);
+        self.save();
     }
 
     /// What to start for an identity, where that is not what Git says: all that belongs to the identity is of the form
@@ -118,21 +119,21 @@ impl Trials {
         form.spec.links.get(link).cloned()
     }
 
+    /// Takes in what this host's agent gave up. Blocks: it writes a file.
     fn remember(&self, state: &HostState) {
-        let mut inner = self.inner();
-        if inner.memory.aborted != state.aborted {
-            inner.memory.aborted.clone_from(&state.aborted);
-            self.save(inner);
-        }
+        self.inner().memory.aborted.clone_from(&state.aborted);
+        self.save();
     }
 
-    /// Brings the disk up to date. Held over a small write, by tasks that may block and rarely have anything to write.
-    fn save(&self, mut inner: MutexGuard<'_, Inner>) {
-        if inner.memory == inner.saved {
+    /// Brings the disk up to date.
+    fn save(&self) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = self.inner().memory.clone();
+        if memory == *saved {
             return;
         }
-        match FILE.save(&self.folder, &inner.memory) {
-            Ok(()) => inner.saved = inner.memory.clone(),
+        match FILE.save(&self.folder, &memory) {
+            Ok(()) => *saved = memory,
             Err(error) => {
                 tracing::warn!(%error, "what runs before an update on trial cannot be kept; a restart would not know it");
             }
@@ -150,7 +151,8 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     loop {
         let view = shared.view.load_full();
         if seen.as_ref().is_none_or(|old| !Arc::ptr_eq(old, &view)) {
-            if let Some(state) = view.hosts.get(&shared.id).and_then(|entry| entry.state.clone()) {
+            let state = view.hosts.get(&shared.id).and_then(|entry| entry.state.clone());
+            if let Some(state) = state.filter(|state| state.aborted != shared.trials.aborted()) {
                 let trials = Arc::clone(&shared.trials);
                 // A panic in there would be a mistake of ours; the next picture tries again.
                 let _ = tokio::task::spawn_blocking(move || trials.remember(&state)).await;
