@@ -115,6 +115,8 @@ struct Instance {
     ready_since: Option<Instant>,
     /// Started in place of another site, and asked for nowhere else: what Git said then.
     stands_in: Option<Demand>,
+    /// Its home may have been ready for long enough since: whoever noticed needs it no more.
+    freed: bool,
 }
 
 impl Instance {
@@ -203,6 +205,7 @@ impl Truth {
             started: Instant::now(),
             ready_since: ready.borrow().then(Instant::now),
             stands_in: inner.stands_in(host, demand).then(|| demand.clone()),
+            freed: false,
         };
         inner.instances.insert(id, instance);
         inner.tell(&format!("{host} has {} {} as #{id}", demand.component, demand.identity));

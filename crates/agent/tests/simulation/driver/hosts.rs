@@ -39,7 +39,8 @@ impl Simulation {
         }
         let is = !ways.is_empty();
         let mut truth = self.truth.lock();
-        truth.disturb(Some(&host.site));
+        // When it thaws others hear what it said before, late.
+        truth.disturb((yes || how != "frozen").then_some(&host.site));
         let Some(state) = truth.hosts.get_mut(host) else { return };
         match (was, is) {
             (false, true) => state.isolated_since = Some(Instant::now()),

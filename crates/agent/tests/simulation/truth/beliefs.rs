@@ -64,6 +64,7 @@ impl Inner {
             }
         }
         self.note_ready(now);
+        self.note_freed(now);
         let steady = self.steady(now);
         for host in &up {
             let Some(snapshot) = self.hosts[host].snapshot.clone() else { continue };
@@ -177,6 +178,22 @@ impl Inner {
         }
     }
 
+    /// What stands in for a home that may have been ready for long enough is an unwanted slot from then on, even if the
+    /// home is lost again before it can leave.
+    fn note_freed(&mut self, now: Instant) {
+        for instance in self.instances.values_mut() {
+            let Some((demand, failover)) =
+                instance.stands_in.as_ref().and_then(|demand| Some((demand, demand.failover.as_ref()?)))
+            else {
+                continue;
+            };
+            instance.freed |= homes(demand, &instance.host).any(|home| {
+                let ready = self.beliefs.may_be_ready.get(&(demand.component.clone(), home.clone()));
+                ready.is_some_and(|since| now - *since + SLACK + LATELY >= failover.back)
+            });
+        }
+    }
+
     /// A host starts: it knows nothing of what was before.
     pub fn forgets(&mut self, host: &HostId) {
         self.beliefs.silent.retain(|(other, _), _| other != host);
@@ -235,7 +252,7 @@ impl Inner {
         now: Instant,
     ) {
         let Some(instance) = self.instances.get(&id) else { return };
-        let Some(started) = &instance.stands_in else { return };
+        let Some(started) = instance.stands_in.as_ref().filter(|_| !instance.freed) else { return };
         let (host, component) = (instance.host.clone(), instance.component.clone());
         let truth = &self.hosts[&host];
         let same = |desired: &dunlin_placement::Desired| {
@@ -251,7 +268,12 @@ impl Inner {
         let (&[home], Some(failover)) = (&homes[..], &started.failover) else { return };
         // Nor does it stay where an earlier site may be there again, or enough neighbours that come first.
         let may_be_there = |state: &HostTruth| {
-            state.gone_since.is_none_or(|since| state.up || now - since <= CANDIDATE + SLACK)
+            // Of one that was frozen stale beats may arrive even after its end.
+            let lately = |since: Option<Instant>| since.is_some_and(|since| now - since <= CANDIDATE + SLACK);
+            state.up
+                || state.isolated_since.is_some()
+                || lately(state.gone_since)
+                || lately(state.hears_again_since)
         };
         let earlier = |site: &String| {
             let to = failover.to.iter().take_while(|to| **to != host.site);
