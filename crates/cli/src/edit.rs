@@ -42,10 +42,20 @@ fn parse_change(text: &str) -> Result<(String, u32), String> {
 /// # Errors
 /// No such component or site, or the file cannot be edited.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let directory = match &options.directory {
-        Some(directory) => directory.clone(),
-        None => discovery::find(options.process).context("give the manifests with --directory")?.directory,
+    let (directory, git) = match &options.directory {
+        Some(directory) => (directory.clone(), None),
+        None => {
+            let running = discovery::find(options.process).context("give the manifests with --directory")?;
+            (running.directory, running.git)
+        }
     };
+    if let Some(git) = git.as_ref().filter(|git| git.tree.is_none()) {
+        let text = format!(
+            "{} has no working tree here: clone it, and name its manifests with --directory",
+            git.url
+        );
+        return Err(WrongInput(text).into());
+    }
     let edit = plan(&directory, &options.component, &options.changes)?;
     for (sign, line) in edit.difference() {
         let style = if sign == '-' { BAD } else { GOOD };
@@ -54,6 +64,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if !options.dry_run {
         edit.write()?;
         printer::note(format!("wrote {}", edit.path.display()));
+        if git.is_some() {
+            printer::note("commit it: the running lattice follows the commits of the repository");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -61,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 /// An edit that was checked but not written yet.
 #[derive(Debug)]
 pub(crate) struct Edit {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     before: String,
     after: String,
 }

@@ -9,6 +9,7 @@ mod credentials;
 mod dev;
 mod discovery;
 mod edit;
+mod git;
 mod host;
 mod logs;
 mod nats;

@@ -33,7 +33,7 @@ impl Conditions {
             let (since, told) = self.seen.entry(condition.clone()).or_insert((now, false));
             let at_once = matches!(
                 condition.reason.as_str(),
-                "Invalid" | "Failed" | "CannotOpen" | "SourceUnreadable" | "HeldEmpty"
+                "Invalid" | "Failed" | "CannotOpen" | "SourceUnreadable" | "HeldEmpty" | "HeldOrder"
             );
             if !*told && (at_once || now.duration_since(*since) >= LASTING) {
                 *told = true;

@@ -10,6 +10,7 @@ mod check;
 mod check_servers;
 mod everyday;
 mod faults;
+mod git;
 mod guests;
 mod host;
 mod http;

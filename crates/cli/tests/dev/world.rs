@@ -78,7 +78,26 @@ impl World {
             std::fs::write(directory.join(name), text).unwrap();
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
-        command.arg("dev").arg(&directory).args(["--port", "0"]).args(arguments);
+        command.arg("dev").arg(&directory).args(arguments);
+        Self::launch(command, wasm, directory, folder)
+    }
+
+    /// Starts it with `arguments` alone, in a directory of its own.
+    pub fn with(wasm: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+        command.arg("dev").args(arguments).current_dir(folder.path());
+        let directory = folder.path().to_owned();
+        Self::launch(command, wasm, directory, folder)
+    }
+
+    fn launch(
+        mut command: Command,
+        wasm: &[(&str, &str)],
+        manifests: PathBuf,
+        folder: tempfile::TempDir,
+    ) -> Self {
+        command.args(["--port", "0"]);
         for (component, name) in wasm {
             command.arg("--wasm").arg(format!("{component}={}", guest(name).display()));
         }
@@ -87,24 +106,14 @@ impl World {
         command.env("DUNLIN_REDIS_SERVER", dunlin_testkit::redis_server());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let printed = read(&mut child);
-        let world = Self { child, manifests: directory, printed, folder };
+        let world = Self { child, manifests, printed, folder };
         world.wait_for("its announcement", || world.announced().map(drop));
         world
     }
 
     /// The todo application, as the repository has it.
     pub fn todo(arguments: &[&str]) -> Self {
-        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/todo/manifests");
-        let files: Vec<_> = std::fs::read_dir(manifests)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .map(|path| {
-                (
-                    path.file_name().unwrap().to_string_lossy().into_owned(),
-                    std::fs::read_to_string(&path).unwrap(),
-                )
-            })
-            .collect();
+        let files = todo_manifests();
         let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
         let world = Self::start(&files, &[("todo", "todo")], arguments);
         world.wait_for("todo to be ready", || {
@@ -122,7 +131,8 @@ impl World {
         world
     }
 
-    fn announced(&self) -> Option<Value> {
+    /// What it says of itself to other commands, once it does.
+    pub fn announced(&self) -> Option<Value> {
         let file = self.folder.path().join("dunlin").join(format!("dev-{}.json", self.child.id()));
         serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()
     }
@@ -249,6 +259,14 @@ impl World {
         }
         panic!("it did not end; printed:\n{}", self.printed());
     }
+}
+
+/// The manifests of the todo application, by name.
+pub fn todo_manifests() -> Vec<(String, String)> {
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/todo/manifests");
+    let paths = std::fs::read_dir(manifests).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
 }
 
 /// Ready slots of a component over all sites.
