@@ -15,8 +15,12 @@ use crate::dev::ForViewer;
 pub(crate) struct Running {
     /// Its process.
     pub(crate) process: u32,
-    /// The directory of manifests that it follows.
+    /// The directory of manifests that it follows; with a repository, theirs in its working tree. Empty where there is
+    /// no working tree on this machine.
     pub(crate) directory: PathBuf,
+    /// The repository that it follows, if it follows one.
+    #[serde(default)]
+    pub(crate) git: Option<Git>,
     /// Where it takes the commands of its keys.
     pub(crate) control: SocketAddr,
     /// What a caller of `control` shows to prove that it could read this file.
@@ -31,6 +35,19 @@ pub(crate) struct Running {
     /// What somebody who looks on needs to connect to NATS, by site; none where the bus is in one process.
     #[serde(default)]
     pub(crate) viewers: Vec<(String, ForViewer)>,
+}
+
+/// A repository that is followed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Git {
+    /// Its URL or path, without secrets.
+    pub(crate) url: String,
+    /// The branch, if it is not the default branch.
+    pub(crate) branch: Option<String>,
+    /// The directory of the manifests in it; empty for all of it.
+    pub(crate) path: String,
+    /// The working tree on this machine where the branch is checked out, if there is one.
+    pub(crate) tree: Option<PathBuf>,
 }
 
 /// The file of a running `dunlin dev`; removed when dropped.

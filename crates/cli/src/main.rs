@@ -11,6 +11,7 @@ mod control;
 mod credentials;
 mod dev;
 mod discovery;
+mod git;
 mod history;
 mod host;
 mod logs;

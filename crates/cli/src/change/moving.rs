@@ -9,7 +9,7 @@ use dunlin_manifest::Replicas;
 
 use super::edit::Edit;
 use super::place::{Manifests, Where};
-use super::publish::Message;
+use super::publish::{self, Extent, Message};
 use super::{How, carry_out, component, edited, seen, well};
 use crate::printer::WrongInput;
 use crate::rollout;
@@ -96,6 +96,16 @@ pub(crate) fn write(directory: &Path, component: &str, changes: &[(String, Repli
         Some(edit) => edit.write(),
         None => Ok(()),
     }
+}
+
+/// The same as a commit, in the working tree of the repository that `dunlin dev` follows.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn commit(directory: &Path, component: &str, changes: &[(String, Replicas)]) -> Result<()> {
+    let manifests = Manifests::read(directory)?;
+    let edits: Vec<Edit> = edit(&manifests, component, changes)?.into_iter().collect();
+    publish::publish(&edits, Extent::COMMIT, &message(&manifests, component, changes)).map(drop)
 }
 
 /// Works out the edit; none if the file says so already.

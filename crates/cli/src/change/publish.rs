@@ -29,6 +29,9 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
+    /// As far as a commit.
+    pub(crate) const COMMIT: Self = Self { write: false, commit: true, push: false, pr: false };
+
     /// Whether anything is done at all.
     pub(crate) fn acts(self) -> bool {
         self.write || self.commit || self.push || self.pr

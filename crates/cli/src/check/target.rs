@@ -66,7 +66,8 @@ impl Target {
             servers: way.servers(named)?,
             hosts: running.hosts.iter().map(|(id, admin, _)| (Some(id.clone()), at(*admin))).collect(),
             ingress: running.sites.iter().map(|(site, address)| (site.clone(), at(*address))).collect(),
-            manifests: Some(running.directory.clone()),
+            // A repository without a working tree here is not looked at: what is not named is not checked.
+            manifests: Some(running.directory.clone()).filter(|directory| !directory.as_os_str().is_empty()),
             subjects,
             viewer,
             credentials: way.credentials,

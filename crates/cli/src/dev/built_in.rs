@@ -5,18 +5,19 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use dunlin_host::images::Code;
-use dunlin_manifest::{File, Replicas, SitePlacement};
+use dunlin_manifest::{File, Replicas, SitePlacement, Snapshot};
 
 use crate::printer::WrongInput;
 
 include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
-/// Writes the application's manifests to `directory`, for these sites if any are named.
+/// Writes the application's manifests to `directory`, for these sites if any are named. Its code is in this build, or
+/// `given`.
 ///
 /// # Errors
-/// This build carries no application, or the directory cannot be written.
-pub(crate) fn write(directory: &Path, sites: Option<&[String]>) -> Result<()> {
-    if TODO_WASM.is_none() {
+/// There is no code, or the directory cannot be written.
+pub(crate) fn write(directory: &Path, sites: Option<&[String]>, given: bool) -> Result<()> {
+    if TODO_WASM.is_none() && !given {
         let text = "this build carries no todo application; name a directory of manifests (`dunlin dev DIRECTORY`), \
                     or in the repository run `cargo xtask demo`";
         return Err(WrongInput(text.to_owned()).into());
@@ -37,11 +38,20 @@ pub(crate) fn code() -> BTreeMap<String, Code> {
     TODO_WASM.map(|bytes| ("todo".to_owned(), Code::Bytes(bytes))).into_iter().collect()
 }
 
+/// The application's code, if `snapshot` names the application's own image: a repository that was made of it.
+pub(crate) fn code_of(snapshot: &Snapshot) -> BTreeMap<String, Code> {
+    let own = dunlin_manifest::read(&files()).snapshot;
+    let image = |snapshot: &Snapshot| snapshot.components.get("todo").map(|todo| todo.spec.image.clone());
+    if image(snapshot).is_some() && image(snapshot) == image(&own) { code() } else { BTreeMap::new() }
+}
+
+fn files() -> Vec<File> {
+    MANIFESTS.iter().map(|(name, text)| File { path: (*name).to_owned(), text: (*text).to_owned() }).collect()
+}
+
 /// The same manifests with other sites: two replicas and the store in the first, one replica in each other.
 fn for_sites(sites: &[String]) -> String {
-    let files =
-        MANIFESTS.iter().map(|(name, text)| File { path: (*name).to_owned(), text: (*text).to_owned() });
-    let mut snapshot = dunlin_manifest::read(&files.collect::<Vec<_>>()).snapshot;
+    let mut snapshot = dunlin_manifest::read(&files()).snapshot;
     if let Some(lattice) = &mut snapshot.lattice {
         lattice.spec.sites = sites.iter().map(|site| (site.clone(), Default::default())).collect();
     }

@@ -33,7 +33,13 @@ impl Conditions {
             let (since, told) = self.seen.entry(condition.clone()).or_insert((now, false));
             let at_once = matches!(
                 condition.reason.as_str(),
-                "Invalid" | "Failed" | "Stalled" | "CannotOpen" | "SourceUnreadable" | "HeldEmpty"
+                "Invalid"
+                    | "Failed"
+                    | "Stalled"
+                    | "CannotOpen"
+                    | "SourceUnreadable"
+                    | "HeldEmpty"
+                    | "HeldOrder"
             );
             if !*told && (at_once || now.duration_since(*since) >= LASTING) {
                 *told = true;

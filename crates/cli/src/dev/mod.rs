@@ -1,4 +1,4 @@
-//! `dunlin dev`: sites and hosts on this machine, following a directory of manifests.
+//! `dunlin dev`: sites and hosts on this machine, following a directory of manifests or a Git repository.
 
 mod balancer;
 mod built_in;
@@ -9,6 +9,7 @@ mod member;
 mod orders;
 mod plan;
 mod real;
+mod repository;
 mod screen;
 mod session;
 mod signals;
@@ -32,13 +33,25 @@ pub(crate) use self::signals::Signals;
     after_help = "Examples:\n  dunlin dev                            the todo application in sites gcp and aws\n  \
     dunlin dev --sites a,b,c --hosts 3    three sites with three hosts each\n  \
     dunlin dev ./manifests --wasm shop=target/shop.wasm\n  \
+    dunlin dev --git ./my-app             follows a repository's commits; a URL will do as well\n  \
+    dunlin dev --git new                  makes ./dunlin-todo, a repository of the todo application to play with\n  \
     dunlin dev --real --distance 20ms     nats-servers, Redis and hosts as processes, sites 40 ms apart\n\n\
-    What runs is what the directory says: edit a file and watch. Everything ends with it; nothing is left behind\n\
+    What runs is what the directory says: edit a file and watch; with --git, what the last commit says. Everything ends with it; nothing is left behind\n\
     unless --data names a directory."
 )]
 pub(crate) struct Options {
-    /// The directory of manifests; the built-in todo application if none is named.
+    /// The directory of manifests; the built-in todo application if none is named. With `--git new`, the repository to
+    /// make.
     directory: Option<PathBuf>,
+    /// Follows the commits of a Git repository instead: a path or URL, or `new` to make one of the todo application.
+    #[arg(long, value_name = "PATH|URL|new")]
+    git: Option<String>,
+    /// With --git, the branch to follow instead of the default branch.
+    #[arg(long, value_name = "NAME", requires = "git")]
+    branch: Option<String>,
+    /// With --git, the directory of the manifests in the repository.
+    #[arg(long, value_name = "DIRECTORY", requires = "git")]
+    path: Option<String>,
     /// Runs only these sites of the Lattice; with the built-in application, any names.
     #[arg(long, value_delimiter = ',', value_name = "SITE,…")]
     sites: Option<Vec<String>>,
@@ -82,7 +95,7 @@ fn parse_wasm(text: &str) -> Result<(String, PathBuf), String> {
 /// Wrong input, or a host that cannot start.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let signals = Signals::listen()?;
-    let plan = Plan::make(&options)?;
+    let plan = Plan::make(&options).await?;
     Session::start(plan, signals).await?.run().await;
     Ok(ExitCode::SUCCESS)
 }

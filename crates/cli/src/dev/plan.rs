@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use dunlin_host::images::Code;
 use dunlin_manifest::{Snapshot, is_dns_label};
 
+use crate::dev::repository::Repository;
 use crate::dev::{Options, built_in};
 use crate::printer::WrongInput;
 
@@ -20,10 +21,14 @@ pub(crate) struct Plan {
     pub(crate) hosts: usize,
     /// The first site's port; 0 for free ports.
     pub(crate) port: u16,
-    /// The directory of manifests to follow.
+    /// The directory of manifests: what is followed, or with a repository the one in its working tree; empty without one.
     pub(crate) directory: PathBuf,
-    /// How the directory is shown.
-    pub(crate) directory_shown: String,
+    /// The repository to follow instead.
+    pub(crate) repository: Option<Repository>,
+    /// What the manifests say at the start.
+    pub(crate) snapshot: Snapshot,
+    /// What is followed, in words.
+    pub(crate) source_shown: String,
     /// Local builds by component.
     pub(crate) code: BTreeMap<String, Code>,
     /// Secrets as files.
@@ -46,24 +51,36 @@ impl Plan {
     ///
     /// # Errors
     /// Wrong input, each with the way out.
-    pub(crate) fn make(options: &Options) -> Result<Self> {
+    pub(crate) async fn make(options: &Options) -> Result<Self> {
         let temporary =
             tempfile::Builder::new().prefix("dunlin-dev-").tempdir().context("no temporary directory")?;
         let mut code: BTreeMap<String, Code> = BTreeMap::new();
-        let directory = match &options.directory {
-            Some(directory) => directory.clone(),
-            None => {
+        let repository = Repository::of(options)?;
+        let directory = match (&repository, &options.directory) {
+            (Some(repository), _) => repository.manifests().unwrap_or_default(),
+            (None, Some(directory)) => directory.clone(),
+            (None, None) => {
                 let directory = temporary.path().join("todo");
-                built_in::write(&directory, options.sites.as_deref())?;
+                built_in::write(&directory, options.sites.as_deref(), false)?;
                 code.extend(built_in::code());
                 directory
             }
         };
+        let snapshot = match &repository {
+            Some(repository) => repository.read(temporary.path()).await?,
+            None => read(&directory)?,
+        };
+        let source_shown = match &repository {
+            Some(repository) => {
+                code.extend(built_in::code_of(&snapshot));
+                repository.shown()
+            }
+            None => format!("directory {}", options.directory.as_ref().unwrap_or(&directory).display()),
+        };
         for (component, file) in &options.wasm {
             code.insert(component.clone(), Code::File(readable(component, file)?));
         }
-        let snapshot = read(&directory)?;
-        let (lattice, declared) = declared_sites(&snapshot, &directory)?;
+        let (lattice, declared) = declared_sites(&snapshot, &source_shown)?;
         let sites = chosen_sites(options.sites.as_deref(), &declared, &lattice)?;
         if options.hosts == 0 || options.hosts.saturating_mul(sites.len()) > MOST_HOSTS {
             return Err(wrong(format!(
@@ -73,7 +90,6 @@ impl Plan {
             )));
         }
         let data = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
-        let directory_shown = options.directory.as_ref().unwrap_or(&directory).display().to_string();
         let secrets = options.secrets.clone();
         let (hosts, port) = (options.hosts, options.port);
         let real = options.real.then(|| options.distance.unwrap_or_default());
@@ -82,7 +98,9 @@ impl Plan {
             hosts,
             port,
             directory,
-            directory_shown,
+            repository,
+            snapshot,
+            source_shown,
             code,
             secrets,
             data,
@@ -119,7 +137,7 @@ fn read(directory: &std::path::Path) -> Result<Snapshot> {
     Ok(reading.snapshot)
 }
 
-fn declared_sites(snapshot: &Snapshot, directory: &std::path::Path) -> Result<(String, Vec<String>)> {
+fn declared_sites(snapshot: &Snapshot, shown: &str) -> Result<(String, Vec<String>)> {
     // Sites that hold data come first: their ports are the first ones.
     let holds_data =
         |site: &String| snapshot.providers.values().any(|provider| provider.spec.sites.contains_key(site));
@@ -129,10 +147,9 @@ fn declared_sites(snapshot: &Snapshot, directory: &std::path::Path) -> Result<(S
         (lattice.name.clone(), sites)
     });
     declared.filter(|(_, sites)| !sites.is_empty()).ok_or_else(|| {
-        let directory = directory.display();
         wrong(format!(
-            "no sites: no valid Lattice in {directory} names any; add one (`kind: Lattice`, `spec: {{ sites: {{ a: {{}} }} }}`) \
-             or look at the mistakes with `dunlin validate {directory}`"
+            "no sites: no valid Lattice in {shown} names any; add one (`kind: Lattice`, `spec: {{ sites: {{ a: {{}} }} }}`) \
+             or look at the mistakes with `dunlin validate`"
         ))
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use dunlin_host::server::Server;
 use dunlin_host::status::Status;
 use dunlin_manifest::Replicas;
@@ -16,6 +16,7 @@ use crate::dev::keys::Keys;
 use crate::dev::orders::{self, Order};
 use crate::dev::plan::Plan;
 use crate::dev::real::Fault;
+use crate::dev::repository::Repository;
 use crate::dev::screen::{self, Screen};
 use crate::dev::signals::Signals;
 use crate::dev::world::World;
@@ -152,10 +153,10 @@ impl Session {
         lines.extend(if sites.len() <= 2 { vec![sites.join("   ")] } else { sites });
         let stores = self.world.status().map(|status| stores(&status, &self.world)).unwrap_or_default();
         lines.push(format!(
-            "{}{stores}     {} directory {}",
+            "{}{stores}     {} {}",
             screen::labelled("bus", &self.world.bus_in_words()),
             styled(DIM, "state"),
-            plan.directory_shown
+            plan.source_shown
         ));
         if let (Some(first), Some(last), Some(_)) =
             (self.world.sites.first(), self.world.sites.last(), plan.code.get("todo"))
@@ -273,10 +274,21 @@ impl Session {
             .map(|(index, (site, _))| (site.clone(), if index == to { total } else { 0 }))
             .collect();
         let words: Vec<_> = changes.iter().map(|(site, replicas)| format!("{site}={replicas}")).collect();
-        self.echo(&format!("dunlin move {component} {} --write", words.join(" ")));
         let changes: Vec<_> =
             changes.into_iter().map(|(site, count)| (site, Replicas::Count(count))).collect();
-        moving::write(&self.world.plan().directory, &component, &changes)
+        let plan = self.world.plan();
+        let Some(repository) = plan.repository.clone() else {
+            self.echo(&format!("dunlin move {component} {} --write", words.join(" ")));
+            return moving::write(&self.world.plan().directory, &component, &changes);
+        };
+        let Some(directory) = repository.manifests() else {
+            bail!(
+                "cannot move from here: {} has no working tree here; commit and push it elsewhere",
+                repository.url
+            );
+        };
+        self.echo(&format!("dunlin move {component} {} --commit", words.join(" ")));
+        moving::commit(&directory, &component, &changes)
     }
 
     /// The next site that has something to kill, or something to revive.
@@ -311,11 +323,13 @@ impl Session {
 }
 
 fn running(world: &World, control: &Server, token: &str) -> Running {
-    let directory =
-        std::path::absolute(&world.plan().directory).unwrap_or_else(|_| world.plan().directory.clone());
+    // An empty path, of a repository that is elsewhere, stays empty.
+    let directory = &world.plan().directory;
+    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
     Running {
         process: std::process::id(),
         directory,
+        git: world.plan().repository.as_ref().map(Repository::discovered),
         control: control.address(),
         token: token.to_owned(),
         sites: world.sites.iter().map(|site| (site.name.clone(), site.balancer.address())).collect(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dunlin_host::status::Status;
-use dunlin_host::{Engine, HostConfig, images::Images};
+use dunlin_host::{Engine, HostConfig, SourceChoice, images::Images};
 use dunlin_lattice::memory::Network;
 use dunlin_manifest::HostId;
 use tokio::net::TcpListener;
@@ -273,6 +273,7 @@ impl World {
         let settings = Settings {
             lattice: self.plan.lattice.clone(),
             manifests: self.plan.directory.clone(),
+            repository: self.plan.repository.clone(),
             state: self.plan.data.join(&id.host),
             nats: needs.nats,
             credentials: needs.credentials,
@@ -296,6 +297,10 @@ impl World {
         images: Images,
     ) -> Result<ThreadHost> {
         let (lattice, state) = (self.plan.lattice.clone(), self.plan.data.join(&id.host));
+        let source = match &self.plan.repository {
+            Some(repository) => SourceChoice::Git(Box::new(repository.settings(&state))),
+            None => SourceChoice::Directory(self.plan.directory.clone()),
+        };
         let config = HostConfig {
             secrets: self.plan.secrets.clone(),
             stand_ins: true,
@@ -303,7 +308,7 @@ impl World {
             linger: Duration::from_millis(300),
             ..HostConfig::new(id.clone(), lattice, state, engine, images)
         };
-        ThreadHost::start(config, network.bus(&id), self.plan.directory.clone()).await
+        ThreadHost::start(config, network.bus(&id), source).await
     }
 
     fn place(&mut self, id: &HostId) -> Option<&mut Place> {

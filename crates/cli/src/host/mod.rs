@@ -4,6 +4,7 @@ mod explain;
 mod gather;
 mod run;
 mod settings;
+mod source;
 mod table;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub(crate) struct Options {
 const EXAMPLES: &str = "Examples:\n  \
     dunlin host --lattice todo --site gcp --manifests /etc/dunlin/manifests \\\n      \
         --nats tls://nats:4222 --credentials /etc/dunlin/gcp-1.creds --authority /etc/dunlin/ca.crt\n  \
+    dunlin host --lattice todo --site gcp --git https://git.example.com/team/todo.git --path deploy --nats …\n  \
     DUNLIN_SITE=gcp dunlin host --config host.toml\n  \
     dunlin host --config host.toml --explain      every setting with its value and where that comes from\n\n\
     Each setting may also be an environment variable (DUNLIN_ and its name in capitals) or a line of the file that\n\

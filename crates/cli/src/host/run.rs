@@ -27,10 +27,9 @@ pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
     }
     let bus = Arc::new(NatsBus::new(nats(&settings)).map_err(|error| WrongInput(error.to_string()))?);
     tokio::spawn(probe(Arc::clone(&bus), settings.lattice.clone(), settings.id.clone()));
-    let (manifests, grace, addresses) =
-        (settings.manifests.clone(), settings.grace, settings.addresses.clone());
+    let (source, grace, addresses) = (settings.source.clone(), settings.grace, settings.addresses.clone());
     let config = config(settings)?;
-    let host = Host::start(config, bus, &manifests).await.context("the host cannot start")?;
+    let host = Host::start(config, bus, source).await.context("the host cannot start")?;
     if let Some(file) = &addresses {
         addresses::write(file, host.http(), host.admin())?;
     }

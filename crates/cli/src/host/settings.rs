@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use dunlin_host::SourceChoice;
 use dunlin_manifest::{HostId, is_dns_label, parse_bytes, parse_duration};
 
 use crate::host::gather::Gathered;
+use crate::host::source;
 use crate::host::table::variable;
 
 /// What a host is told.
@@ -16,7 +18,7 @@ use crate::host::table::variable;
 pub(crate) struct Settings {
     pub(crate) lattice: String,
     pub(crate) id: HostId,
-    pub(crate) manifests: PathBuf,
+    pub(crate) source: SourceChoice,
     pub(crate) nats: Vec<String>,
     pub(crate) credentials: Option<PathBuf>,
     pub(crate) authority: Option<PathBuf>,
@@ -47,7 +49,7 @@ pub(crate) fn read(gathered: &Gathered, machine: Option<String>) -> Result<Setti
     let settings = Settings {
         lattice: reader.label("lattice", None),
         id: HostId::new(reader.label("site", None), reader.label("host", machine)),
-        manifests: reader.needed("manifests").into(),
+        source: source::read(&mut reader),
         nats: reader.list("nats"),
         credentials: reader.text("credentials").map(PathBuf::from),
         authority: reader.text("authority").map(PathBuf::from),
@@ -74,26 +76,26 @@ pub(crate) fn read(gathered: &Gathered, machine: Option<String>) -> Result<Setti
     if reader.mistakes.is_empty() { Ok(settings) } else { Err(reader.mistakes.join("\n  ")) }
 }
 
-struct Reader<'a> {
-    gathered: &'a Gathered,
-    mistakes: Vec<String>,
+pub(super) struct Reader<'a> {
+    pub(super) gathered: &'a Gathered,
+    pub(super) mistakes: Vec<String>,
 }
 
 impl Reader<'_> {
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         self.gathered.get(name).and_then(|given| given.values.last()).cloned()
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
         self.gathered.get(name).map(|given| given.values.clone()).unwrap_or_default()
     }
 
-    fn missing(&mut self, name: &str) {
+    pub(super) fn missing(&mut self, name: &str) {
         let variable = variable(name);
         self.mistakes.push(format!("{name} is needed: give --{name}, {variable} or a line in --config"));
     }
 
-    fn needed(&mut self, name: &str) -> String {
+    pub(super) fn needed(&mut self, name: &str) -> String {
         self.text(name).unwrap_or_else(|| {
             self.missing(name);
             String::new()
@@ -137,7 +139,7 @@ impl Reader<'_> {
         self.read(name, &allowed, read).unwrap_or_default()
     }
 
-    fn duration(&mut self, name: &str) -> Duration {
+    pub(super) fn duration(&mut self, name: &str) -> Duration {
         self.read(name, "a duration, such as 500ms or 30s", parse_duration).unwrap_or_default()
     }
 
@@ -190,7 +192,7 @@ mod tests {
             lattice is needed: give --lattice, DUNLIN_LATTICE or a line in --config
               site: found "G C P" (environment DUNLIN_SITE); expected a DNS label: a-z, 0-9 and -
               host: the machine is called "my_machine", which is no DNS label; give --host
-              manifests is needed: give --manifests, DUNLIN_MANIFESTS or a line in --config
+              a source is needed: give --manifests DIRECTORY or --git URL, DUNLIN_MANIFESTS or DUNLIN_GIT, or a line in --config
               listen: found "8080" (flag); expected an address and port, such as 0.0.0.0:8080
               labels: found "zone" (h.toml:3); expected KEY=VALUE
               memory: found "4Gb" (h.toml:1); expected bytes, such as 512Mi or 4Gi

@@ -56,7 +56,36 @@ pub(crate) const SETTINGS: &[Setting] = &[
     one("lattice", "NAME", None, "The lattice that it belongs to. Needed."),
     one("site", "NAME", None, "The site that it is in, as the Lattice names it. Needed."),
     one("host", "NAME", None, "Its own name in the site; without it, the machine's host name."),
-    one("manifests", "DIRECTORY", None, "The directory of manifests to follow. Needed."),
+    one("manifests", "DIRECTORY", None, "The directory of manifests to follow. This or git is needed."),
+    one(
+        "git",
+        "URL",
+        None,
+        "The Git repository of manifests to follow: a URL (https, ssh, file) or a path. Needed without manifests.",
+    ),
+    one(
+        "branch",
+        "NAME",
+        None,
+        "With git, the branch to follow; without it, the repository's default branch.",
+    ),
+    one(
+        "path",
+        "DIRECTORY",
+        None,
+        "With git, the directory of the manifests in the repository; without it, all of it.",
+    ),
+    one(
+        "interval",
+        "DURATION",
+        Some("15s"),
+        "With git, how often it is looked at for new commits; the others tell when one host has seen one.",
+    ),
+    many(
+        "git-config",
+        "KEY=VALUE,…",
+        "With git, Git configuration beside the user's own, such as http.sslCAInfo=/etc/dunlin/ca.crt.",
+    ),
     many("nats", "URL,…", "The NATS servers of its site, such as tls://nats:4222. Needed."),
     one("credentials", "FILE", None, "Its user's credentials (`dunlin credentials host`)."),
     one(

@@ -7,7 +7,7 @@ use dunlin_manifest::Replicas;
 use crate::http::get;
 use crate::ledger::Ledger;
 use crate::repository::Repository;
-use crate::world::{World, ready_in};
+use crate::world::{World, ready_in, todo_manifests};
 
 const AFTER: Duration = Duration::from_secs(10);
 const BACK: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const PROMPT: Duration = Duration::from_secs(2);
 
 /// The todo application in `gcp` alone, with a store that both sites reach, and what `failover` says.
 fn world(failover: &str) -> (Repository, World) {
-    let files: Vec<_> = World::todo_manifests()
+    let files: Vec<_> = todo_manifests()
         .into_iter()
         .map(|(name, text)| {
             let text = match name.as_str() {

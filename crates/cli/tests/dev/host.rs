@@ -31,6 +31,20 @@ fn every_setting_says_where_it_comes_from() {
 }
 
 #[test]
+fn a_password_in_a_repositorys_url_is_shown_nowhere() {
+    let url = "https://me:hunter2@host/app.git";
+    let needed =
+        ["--lattice", "todo", "--site", "gcp", "--host", "one", "--nats", "tls://a:4222", "--git", url];
+    for more in [&["--explain"][..], &["--explain", "--manifests", "m"], &["--branch", "a b"]] {
+        let output = host(&[&needed[..], more].concat());
+        let said =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(said.contains("https://host/app.git") || said.contains("cannot be a branch"), "{said}");
+    }
+}
+
+#[test]
 fn wrong_settings_end_with_two_and_say_all_at_once() {
     let output = host(&["--site", "G C P", "--nats", "http://a"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -12,6 +12,7 @@ mod check_servers;
 mod everyday;
 mod failover;
 mod faults;
+mod git;
 mod guests;
 mod host;
 mod http;

@@ -5,7 +5,7 @@ use dunlin_testkit::Mood;
 use crate::http::get;
 use crate::ledger::Ledger;
 use crate::repository::Repository;
-use crate::world::{World, ready, ready_in};
+use crate::world::{World, ready, ready_in, todo_manifests};
 
 fn world(url: &str) -> World {
     let world = World::follow(url, &[("todo", "todo")], &["--real"]);
@@ -34,7 +34,7 @@ fn is(world: &World, gcp: u64, aws: u64) -> Option<()> {
 
 #[test]
 fn what_does_not_follow_is_held_and_nothing_stops() {
-    let repository = Repository::new(&World::todo_manifests());
+    let repository = Repository::new(&todo_manifests());
     let (_server, url) = repository.serve();
     let world = world(&url);
     let addresses = [world.site("gcp"), world.site("aws")];
@@ -86,7 +86,7 @@ fn what_does_not_follow_is_held_and_nothing_stops() {
 
 #[test]
 fn a_host_starts_again_with_git_and_nats_both_gone() {
-    let repository = Repository::new(&World::todo_manifests());
+    let repository = Repository::new(&todo_manifests());
     let (server, url) = repository.serve();
     let world = world(&url);
     server.be(Mood::Away);

@@ -8,7 +8,7 @@ use crate::http::post;
 use crate::ledger::{Failed, Ledger};
 use crate::repository::Repository;
 use crate::trickle::{self, Trickle};
-use crate::world::{World, ready, ready_in};
+use crate::world::{World, ready, ready_in, todo_manifests};
 
 const MOVES: u64 = 20;
 /// Requests that the whole of it comes to at least.
@@ -18,7 +18,7 @@ const UNNOTICED: Duration = Duration::from_millis(50);
 
 /// The todo application and a component that takes long bodies, both followed from Git.
 fn world() -> (Repository, World) {
-    let mut files = World::todo_manifests();
+    let mut files = todo_manifests();
     files.push(("bodies.yaml".to_owned(), trickle::MANIFEST.to_owned()));
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
     let repository = Repository::new(&files);

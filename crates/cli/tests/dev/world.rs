@@ -77,24 +77,32 @@ impl World {
         for (name, text) in manifests {
             std::fs::write(directory.join(name), text).unwrap();
         }
-        let source = directory.to_str().unwrap().to_owned();
-        Self::launch(folder, directory, &[&source], wasm, arguments)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+        command.arg("dev").arg(&directory).args(arguments);
+        Self::launch(command, wasm, directory, folder)
+    }
+
+    /// Starts it with `arguments` alone, in a directory of its own.
+    pub fn with(wasm: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
+        command.arg("dev").args(arguments).current_dir(folder.path());
+        let directory = folder.path().to_owned();
+        Self::launch(command, wasm, directory, folder)
     }
 
     /// Starts it with the Git repository at `url`.
     pub fn follow(url: &str, wasm: &[(&str, &str)], arguments: &[&str]) -> Self {
-        Self::launch(tempfile::tempdir().unwrap(), PathBuf::new(), &["--git", url], wasm, arguments)
+        Self::with(wasm, &[&["--git", url], arguments].concat())
     }
 
     fn launch(
-        folder: tempfile::TempDir,
-        manifests: PathBuf,
-        source: &[&str],
+        mut command: Command,
         wasm: &[(&str, &str)],
-        arguments: &[&str],
+        manifests: PathBuf,
+        folder: tempfile::TempDir,
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dunlin"));
-        command.arg("dev").args(source).args(["--port", "0"]).args(arguments);
+        command.args(["--port", "0"]);
         for (component, name) in wasm {
             command.arg("--wasm").arg(format!("{component}={}", guest(name).display()));
         }
@@ -108,20 +116,9 @@ impl World {
         world
     }
 
-    /// The todo application's manifests, as the repository has them, by file name.
-    pub fn todo_manifests() -> Vec<(String, String)> {
-        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/todo/manifests");
-        let files = std::fs::read_dir(manifests).unwrap().map(|entry| entry.unwrap().path());
-        let read = |path: PathBuf| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(&path).unwrap())
-        };
-        files.map(read).collect()
-    }
-
     /// The todo application, as the repository has it.
     pub fn todo(arguments: &[&str]) -> Self {
-        let files = Self::todo_manifests();
+        let files = todo_manifests();
         let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
         let world = Self::start(&files, &[("todo", "todo")], arguments);
         world.wait_for("todo to be ready", || {
@@ -139,7 +136,8 @@ impl World {
         world
     }
 
-    fn announced(&self) -> Option<Value> {
+    /// What it says of itself to other commands, once it does.
+    pub fn announced(&self) -> Option<Value> {
         let file = self.folder.path().join("dunlin").join(format!("dev-{}.json", self.child.id()));
         serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()
     }
@@ -266,6 +264,14 @@ impl World {
         }
         panic!("it did not end; printed:\n{}", self.printed());
     }
+}
+
+/// The manifests of the todo application, by name.
+pub fn todo_manifests() -> Vec<(String, String)> {
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../apps/todo/manifests");
+    let paths = std::fs::read_dir(manifests).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
 }
 
 /// Ready slots of a component over all sites.

@@ -4,6 +4,7 @@
 mod canary;
 mod changes;
 mod drain;
+mod git;
 mod links;
 mod observed;
 mod protocol;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dunlin_host::images::{Code, Images};
 use dunlin_host::status::Status;
-use dunlin_host::{Engine, EngineConfig, Host, HostConfig};
+use dunlin_host::{Engine, EngineConfig, Host, HostConfig, SourceChoice};
 use dunlin_lattice::memory::Network;
 use dunlin_manifest::HostId;
 use http::{Request, Response};
@@ -66,6 +66,11 @@ impl World {
     }
 
     pub async fn host(&self, site: &str, name: &str) -> Host {
+        self.host_of(site, name, self.manifests().as_path()).await
+    }
+
+    /// A host that follows something else than the directory.
+    pub async fn host_of(&self, site: &str, name: &str, source: impl Into<SourceChoice>) -> Host {
         let id = HostId::new(site, name);
         let config = HostConfig {
             memory: 1 << 30,
@@ -80,7 +85,7 @@ impl World {
                 self.images.clone(),
             )
         };
-        Host::start(config, self.network.bus(&id), &self.manifests()).await.unwrap()
+        Host::start(config, self.network.bus(&id), source).await.unwrap()
     }
 }
 

@@ -3,15 +3,19 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gix::Repository;
 use gix::open::{Options, Permissions};
 use gix::sec::{Permission, Trust};
 
+use super::settings::HEAD;
 use super::trouble::{Trouble, words};
 
 /// Each fetch leaves a pack; with more than this many the clone is made anew.
 const PACKS: usize = 400;
+/// A lock of this age is nobody's any more.
+const STALE: Duration = Duration::from_secs(10);
 /// No object is worth more memory than this: a manifest has at most 1 MiB, a directory is a long list at most. And no
 /// fetch is worth more than one core.
 const BOUNDS: [&str; 2] = ["gitoxide.objects.allocLimit=64m", "pack.threads=1"];
@@ -19,6 +23,7 @@ const BOUNDS: [&str; 2] = ["gitoxide.objects.allocLimit=64m", "pack.threads=1"];
 /// Opens the clone at `path`, or begins one. What stands there and is none is thrown away.
 pub(super) fn open(path: &Path, configuration: &[String]) -> Result<Repository, Trouble> {
     if path.exists() {
+        break_locks(path);
         match options(configuration).open(path) {
             Ok(clone) => return Ok(clone.to_thread_local()),
             Err(error) => {
@@ -42,6 +47,20 @@ pub(super) fn open(path: &Path, configuration: &[String]) -> Result<Repository, 
         options(configuration),
     );
     clone.map(|clone| clone.to_thread_local()).map_err(|error| Trouble::of(words(&error)))
+}
+
+/// Removes locks that a host left which ended in the middle of a fetch. Nobody else writes here, and a lock that is
+/// in use lives for milliseconds.
+fn break_locks(path: &Path) {
+    for name in ["HEAD.lock", "config.lock", "packed-refs.lock", &format!("{HEAD}.lock")] {
+        let lock = path.join(name);
+        let age =
+            fs::metadata(&lock).and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+        // A clock that was set back makes it look as if it came from the future.
+        if age.is_ok_and(|age| age.is_ok_and(|age| age > STALE)) {
+            let _ = fs::remove_file(lock);
+        }
+    }
 }
 
 /// Reads the user's configuration, where credentials, certificates and the way to call `ssh` stand; but no variable

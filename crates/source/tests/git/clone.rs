@@ -71,6 +71,20 @@ async fn many_packs_make_a_new_clone() {
 }
 
 #[tokio::test]
+async fn locks_that_a_killed_host_left_are_broken() {
+    let repository = repository();
+    let host = Host::of_path(&repository.path());
+    let mut receiver = host.start().await;
+    for name in ["refs/dunlin/head.lock", "packed-refs.lock", "HEAD.lock", "config.lock"] {
+        let lock = fs::File::create(host.clone().join(name)).unwrap();
+        lock.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    }
+    image_is(&repository, "two");
+    wait(&mut receiver, |state| image(state) == Some("two")).await;
+    assert!(!host.clone().join("refs/dunlin/head.lock").exists());
+}
+
+#[tokio::test]
 async fn another_repository_in_the_same_clone_is_no_trouble() {
     let (one, other) = (repository(), repository());
     image_is(&other, "other");

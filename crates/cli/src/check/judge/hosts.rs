@@ -1,5 +1,7 @@
 //! Whether hosts answer, are ready, hear the bus and follow the same revision.
 
+use dunlin_source::short_revision;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
@@ -41,7 +43,7 @@ fn one(setting: Setting, host: &HostFacts) -> Finding {
         }
         _ => {}
     }
-    let revision = &answer.status.revision;
+    let revision = short_revision(&answer.status.revision);
     Finding::good(what, format!("ready, revision {revision}, answers in {} ms", answer.took.as_millis()))
 }
 
@@ -112,8 +114,10 @@ fn revisions(facts: &Facts) -> Option<Finding> {
     if hosts.len() < 2 {
         return None;
     }
-    let words: Vec<_> =
-        hosts.iter().map(|(revision, hosts)| format!("{revision} at {}", hosts.join(" "))).collect();
+    let words: Vec<_> = hosts
+        .iter()
+        .map(|(revision, hosts)| format!("{} at {}", short_revision(revision), hosts.join(" ")))
+        .collect();
     let mend = "normal for some seconds after a change; if it stays so, see in the log of those behind why they cannot read it";
     Some(
         Finding::warning("revisions", format!("hosts follow different ones: {}", words.join(", ")))

@@ -1,6 +1,7 @@
 //! A host that is a process of its own: `dunlin host`, started with what `dunlin dev` knows.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::addresses::{self, Addresses};
 use crate::client;
 use crate::dev::real::Process;
+use crate::dev::repository::Repository;
 
 /// What a host is started with, as flags of `dunlin host`.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) id: HostId,
     pub(crate) lattice: String,
     pub(crate) manifests: PathBuf,
+    /// Followed instead of the manifests.
+    pub(crate) repository: Option<Repository>,
     pub(crate) state: PathBuf,
     pub(crate) nats: String,
     pub(crate) credentials: PathBuf,
@@ -47,6 +51,8 @@ pub(crate) struct ProcessHost {
 const LOOK: Duration = Duration::from_millis(100);
 /// A status older than this says nothing of now.
 const FRESH: Duration = Duration::from_secs(1);
+/// Settings of a host that are no flags.
+const CONFIG: &str = "host.toml";
 const STARTING: Duration = Duration::from_secs(30);
 
 impl ProcessHost {
@@ -61,6 +67,9 @@ impl ProcessHost {
         // What a former process left there is not this one's.
         let _ = std::fs::remove_file(&file);
         let myself = std::env::current_exe().context("cannot find myself")?;
+        if let Some(repository) = &settings.repository {
+            write_private(&folder.join(CONFIG), &config(repository))?;
+        }
         let mut process = Process::start(&myself, arguments(settings, &file), &folder.join("host.log"))?;
         let listening = process.wait_until(STARTING, async || addresses::read(&file));
         let addresses = listening.await.with_context(|| format!("host {} does not start", settings.id))?;
@@ -120,6 +129,30 @@ async fn look(admin: SocketAddr, sender: watch::Sender<Option<(Instant, Arc<Stat
     }
 }
 
+/// What is not for a list of processes to show: there may be a password in a URL.
+fn config(repository: &Repository) -> String {
+    let interval = dunlin_manifest::format_duration(repository.interval());
+    let settings = [
+        ("git", Some(repository.url.expose())),
+        ("branch", repository.branch.as_deref()),
+        ("path", Some(repository.path.as_str())),
+        ("interval", Some(&interval)),
+    ];
+    let given = settings
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    // A string of JSON is one of TOML.
+    given.map(|(name, value)| format!("{name} = {}\n", serde_json::Value::from(value))).collect()
+}
+
+fn write_private(file: &Path, text: &str) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(file).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", file.display()))
+}
+
 fn arguments(settings: &Settings, addresses: &Path) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["host".into()];
     let mut flag = |name: &str, value: &dyn AsRef<std::ffi::OsStr>| {
@@ -130,7 +163,10 @@ fn arguments(settings: &Settings, addresses: &Path) -> Vec<OsString> {
     flag("lattice", &settings.lattice);
     flag("site", &settings.id.site);
     flag("host", &settings.id.host);
-    flag("manifests", &settings.manifests);
+    match &settings.repository {
+        Some(_) => flag("config", &settings.state.join(CONFIG)),
+        None => flag("manifests", &settings.manifests),
+    }
     flag("state", &settings.state);
     flag("nats", &settings.nats);
     flag("credentials", &settings.credentials);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dunlin_host::status::Status;
-use dunlin_host::{Host, HostConfig};
+use dunlin_host::{Host, HostConfig, SourceChoice};
 use dunlin_lattice::Bus;
 
 /// A running host and the threads that run it.
@@ -33,11 +33,7 @@ impl ThreadHost {
     ///
     /// # Errors
     /// Ports, state directory or bus are not to be had.
-    pub(crate) async fn start(
-        config: HostConfig,
-        bus: Arc<dyn Bus>,
-        directory: std::path::PathBuf,
-    ) -> Result<Self> {
+    pub(crate) async fn start(config: HostConfig, bus: Arc<dyn Bus>, source: SourceChoice) -> Result<Self> {
         let name = config.id.to_string();
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -45,7 +41,7 @@ impl ThreadHost {
             .enable_all()
             .build()
             .with_context(|| format!("cannot start threads for {name}"))?;
-        let starting = threads.spawn(async move { Host::start(config, bus, &directory).await });
+        let starting = threads.spawn(async move { Host::start(config, bus, source).await });
         let threads = Threads(Some(threads));
         let host = starting.await.context("the host's start was cut off")?;
         let host = host.with_context(|| format!("cannot start host {name}"))?;

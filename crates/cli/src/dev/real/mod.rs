@@ -204,8 +204,7 @@ fn loopback(port: u16) -> SocketAddr {
 async fn redis(plan: &Plan) -> Result<Vec<Redis>> {
     let Some(program) = programs::redis_server() else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    let (_, reading) = dunlin_source::read_directory(&plan.directory)?;
-    for (name, sites, secret) in declared(&reading.snapshot) {
+    for (name, sites, secret) in declared(&plan.snapshot) {
         let password = password(plan.secrets.as_deref(), &name, secret.as_deref())?;
         let folder = plan.data.join("redis").join(&name);
         all.push(Redis::start(program.clone(), &name, sites, folder, password.as_deref()).await?);
