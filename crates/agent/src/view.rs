@@ -62,7 +62,8 @@ impl States {
 
     /// What a host said of itself, as it was read last.
     pub(crate) fn state(&self, host: &HostId) -> Option<&HostState> {
-        self.read.get(host)?.state.as_deref()
+        let found = self.read.binary_search_by(|(known, _)| known.cmp(host)).ok()?;
+        self.read.get(found)?.1.state.as_deref()
     }
 
     /// All others as readers want them.

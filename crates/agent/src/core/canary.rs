@@ -77,7 +77,8 @@ impl Canary {
             calls: self.shown,
         };
         let identity = self.serving.demand.identity.clone();
-        UpdateReport { identity, failed: None, reason: None, canary: Some(canary) }
+        let (since_ms, canary) = (Some(canary.since_ms), Some(canary));
+        UpdateReport { identity, failed: None, reason: None, since_ms, attempts: 0, canary }
     }
 
     /// The share of calls that it gets, in per cent.
