@@ -36,7 +36,7 @@ async fn hears(host: &mut Host) -> Option<String> {
 #[tokio::test(start_paused = true)]
 async fn all_others_hear_of_a_commit() {
     let network = Network::new(1);
-    let mut hosts = vec![
+    let mut hosts = [
         host(&network, "gcp", "gcp-1").await,
         host(&network, "gcp", "gcp-2").await,
         host(&network, "aws", "aws-1").await,

@@ -1,7 +1,5 @@
 //! The YAML files of one commit, found within the same bounds as in a directory. Blocks.
 
-use std::fmt::Display;
-
 use dunlin_manifest::File;
 use gix::objs::tree::EntryKind;
 use gix::{ObjectId, Repository, Tree};
@@ -59,6 +57,11 @@ fn tree_of(clone: &Repository, id: ObjectId) -> Result<Tree<'_>, Unread> {
     clone.find_tree(id).map_err(damaged)
 }
 
+/// Of a file that cannot be read; its path is for the caller to set.
+fn unreadable(found: impl Into<String>) -> Unreadable {
+    Unreadable { path: String::new(), found: found.into(), allowed: None, hint: None }
+}
+
 struct Walk<'a> {
     clone: &'a Repository,
     root: Tree<'a>,
@@ -91,7 +94,8 @@ impl Walk<'_> {
             let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             match kind {
                 EntryKind::Tree if depth >= MAXIMUM_DEPTH => {
-                    self.unreadable(path, format!("more than {MAXIMUM_DEPTH} directories one in another"));
+                    let found = format!("more than {MAXIMUM_DEPTH} directories one in another");
+                    self.listing.unreadable.push(Unreadable { path, ..unreadable(found) });
                 }
                 EntryKind::Tree => self.directory(&tree_of(self.clone, id)?, &path, depth + 1)?,
                 EntryKind::Blob | EntryKind::BlobExecutable | EntryKind::Link if is_manifest(&name) => {
@@ -106,46 +110,47 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn file(&mut self, path: String, mut kind: EntryKind, mut id: ObjectId) -> Result<(), Unread> {
-        let mut at = path.clone();
-        for _ in 0..HOPS {
-            if kind != EntryKind::Link {
-                break;
-            }
-            let target = match self.contents(id)? {
-                Ok(target) => resolved(&at, &target),
-                Err(unreadable) => {
-                    return Ok(self.listing.unreadable.push(Unreadable { path, ..unreadable }));
-                }
-            };
-            let Some(target) = target else {
-                let found = "a link that leads out of the repository".into();
-                let hint = Some("put the file itself there".into());
-                self.listing.unreadable.push(Unreadable { path, found, allowed: None, hint });
-                return Ok(());
-            };
-            let entry = self.root.lookup_entry_by_path(&target).map_err(damaged)?;
-            let Some(entry) = entry.filter(|entry| !entry.mode().is_tree() && !entry.mode().is_commit())
-            else {
-                return Ok(
-                    self.unreadable(path, format!("a link to {target}, which is no file of this commit"))
-                );
-            };
-            (kind, id, at) = (entry.mode().kind(), entry.object_id(), target);
-        }
-        if kind == EntryKind::Link {
-            return Ok(self.unreadable(path, "a link that leads to links without end"));
-        }
-        match self.contents(id)? {
+    fn file(&mut self, path: String, kind: EntryKind, id: ObjectId) -> Result<(), Unread> {
+        let text = match self.target(&path, kind, id)? {
+            Ok(id) => self.contents(id)?,
+            Err(unreadable) => Err(unreadable),
+        };
+        match text {
             Ok(text) => self.listing.files.push(File { path, text }),
             Err(unreadable) => self.listing.unreadable.push(Unreadable { path, ..unreadable }),
         }
         Ok(())
     }
 
-    fn unreadable(&mut self, path: String, found: impl Display) {
-        let found = found.to_string();
-        self.listing.unreadable.push(Unreadable { path, found, allowed: None, hint: None });
+    /// The file that is meant at `path`: what stands there, or what a link there leads to.
+    fn target(
+        &self,
+        path: &str,
+        mut kind: EntryKind,
+        mut id: ObjectId,
+    ) -> Result<Result<ObjectId, Unreadable>, Unread> {
+        let mut at = path.to_owned();
+        for _ in 0..HOPS {
+            if kind != EntryKind::Link {
+                return Ok(Ok(id));
+            }
+            let target = match self.contents(id)? {
+                Ok(target) => resolved(&at, &target),
+                Err(unreadable) => return Ok(Err(unreadable)),
+            };
+            let Some(target) = target else {
+                let hint = Some("put the file itself there".into());
+                let found = "a link that leads out of the repository";
+                return Ok(Err(Unreadable { hint, ..unreadable(found) }));
+            };
+            let entry = self.root.lookup_entry_by_path(&target).map_err(damaged)?;
+            let Some(entry) = entry.filter(|entry| !entry.mode().is_tree() && !entry.mode().is_commit())
+            else {
+                return Ok(Err(unreadable(format!("a link to {target}, which is no file of this commit"))));
+            };
+            (kind, id, at) = (entry.mode().kind(), entry.object_id(), target);
+        }
+        Ok(Err(unreadable("a link that leads to links without end")))
     }
 
     /// The text of a file; what is too large is not even unpacked.

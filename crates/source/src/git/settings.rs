@@ -95,7 +95,7 @@ pub fn check_branch(name: &str) -> Result<(), String> {
 /// In words: it leads out of the repository.
 pub fn read_path(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    if parts.iter().any(|part| *part == "..") {
+    if parts.contains(&"..") {
         return Err(format!(
             "{text:?} leads out of the repository; give a directory in it, such as deploy/production"
         ));

@@ -12,7 +12,7 @@ use dunlin_lattice::Bus;
 /// A running host and the threads that run it.
 #[derive(Debug)]
 pub(crate) struct ThreadHost {
-    host: Host,
+    host: Box<Host>,
     threads: Threads,
 }
 
@@ -45,7 +45,7 @@ impl ThreadHost {
         let threads = Threads(Some(threads));
         let host = starting.await.context("the host's start was cut off")?;
         let host = host.with_context(|| format!("cannot start host {name}"))?;
-        Ok(Self { host, threads })
+        Ok(Self { host: Box::new(host), threads })
     }
 
     /// Where requests come in.
