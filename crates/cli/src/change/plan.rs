@@ -116,6 +116,7 @@ fn view(id: HostId, seen: &HostStatus) -> HostView {
         weight: seen.weight,
         slots: Arc::new(seen.slots.iter().map(slot).collect()),
         overdue: Default::default(),
+        over: Default::default(),
     }
 }
 
