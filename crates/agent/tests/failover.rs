@@ -94,7 +94,7 @@ fn desired(names: &[&str], to: &[&str]) -> Desired {
         ((*name).to_owned(), demand)
     };
     let components = names.iter().map(demand).collect();
-    Desired { revision: "r1".into(), digest: "d1".into(), components }
+    Desired { revision: "r1".into(), digest: "d1".into(), components, before: BTreeMap::new() }
 }
 
 async fn start(network: &Network, name: &str, desired: Desired) -> Host {

@@ -253,7 +253,12 @@ mod tests {
     }
 
     fn slot(state: &str) -> Option<WhySlot> {
-        let status = SlotStatus { state: state.into(), reason: String::new(), identity: "0123456789".into() };
+        let status = SlotStatus {
+            state: state.into(),
+            reason: String::new(),
+            identity: "0123456789".into(),
+            canary: None,
+        };
         Some(WhySlot { status, since: 3000, update: None })
     }
 

@@ -1,6 +1,6 @@
 //! An HTTP client for tests that keeps its connection, as browsers and proxies do.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 

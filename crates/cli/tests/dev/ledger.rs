@@ -80,11 +80,6 @@ impl Ledger {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Requests that failed so far.
-    pub fn failed(&self) -> usize {
-        self.books.lock().unwrap().failed.len()
-    }
-
     /// Stops the clients and compares their books with the list at `address`.
     pub fn close(self, address: &str) -> Books {
         self.stop.store(true, Ordering::Relaxed);

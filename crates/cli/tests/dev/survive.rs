@@ -16,15 +16,16 @@ const REQUESTS: u64 = 20_000;
 /// A request to a host that was killed may have been sent this long before anybody could know.
 const UNNOTICED: Duration = Duration::from_millis(50);
 
-/// The todo application and a component that takes long bodies, both followed from Git.
-fn world() -> (Repository, World) {
+/// The todo application and a component that takes long bodies.
+fn repository() -> Repository {
     let mut files = todo_manifests();
     files.push(("bodies.yaml".to_owned(), trickle::MANIFEST.to_owned()));
-    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
-    let repository = Repository::new(&files);
-    let bare = repository.bare();
-    let world =
-        World::follow(bare.to_str().unwrap(), &[("todo", "todo"), ("bodies", "hostile")], &["--real"]);
+    Repository::new(&files)
+}
+
+/// Both, followed from Git at `url`.
+fn world(url: &str) -> World {
+    let world = World::follow(url, &[("todo", "todo"), ("bodies", "hostile")], &["--real"]);
     world.wait_for("both components to be ready", || {
         let status = world.status()?;
         (ready(&status, "todo") >= 3 && ready(&status, "bodies") >= 1).then_some(())

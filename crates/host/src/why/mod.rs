@@ -3,11 +3,11 @@
 
 mod rank;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_agent::{HostEntry, LatticeView, SlotReport};
+use dunlin_agent::{HostEntry, HostState, LatticeView, SlotReport};
 use dunlin_manifest::HostId;
 use dunlin_placement::{HostView, SlotView};
 use dunlin_source::Commit;
@@ -120,6 +120,12 @@ pub(crate) fn host_views(view: &LatticeView, now: Instant) -> Vec<HostView> {
     view.hosts.iter().map(|(id, entry)| host_view(id, entry, *id == view.me, now)).collect()
 }
 
+/// Sites that the host holds to be stood in for, by component.
+fn over(state: &HostState) -> BTreeSet<(String, String)> {
+    let failovers = state.failovers.iter();
+    failovers.map(|failover| (failover.component.clone(), failover.from.clone())).collect()
+}
+
 fn host_view(id: &HostId, entry: &HostEntry, me: bool, now: Instant) -> HostView {
     let state = entry.state.as_deref();
     let slot = |(component, slot): (&String, &SlotReport)| {
@@ -141,6 +147,6 @@ fn host_view(id: &HostId, entry: &HostEntry, me: bool, now: Instant) -> HostView
         slots: Arc::new(state.map(|state| state.slots.iter().map(slot).collect()).unwrap_or_default()),
         // What other hosts hold against each other is their own stopwatch's.
         overdue: Default::default(),
-        over: Default::default(),
+        over: Arc::new(state.map(over).unwrap_or_default()),
     }
 }

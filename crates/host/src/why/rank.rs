@@ -95,6 +95,7 @@ mod tests {
             weight: 100,
             slots: Arc::default(),
             overdue: Default::default(),
+            over: Default::default(),
         }
     }
 

@@ -27,6 +27,7 @@ fn update(identity: &str, since_ms: Option<u64>, attempts: u32) -> UpdateReport 
         reason: failed.map(|_| "no disk".into()),
         since_ms,
         attempts,
+        canary: None,
     }
 }
 

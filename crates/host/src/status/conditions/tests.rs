@@ -54,6 +54,7 @@ fn updating(name: &str, failure: Option<(Failure, u32)>) -> HostFact {
         reason: failure.map(|_| "not WebAssembly".into()),
         since_ms: failure.is_none().then_some(99_000),
         attempts: failure.map_or(0, |(_, attempts)| attempts),
+        canary: None,
     };
     host(name, Some(SlotReport { identity: "old".into(), update: Some(update), ..slot(SlotState::Ready) }))
 }
