@@ -36,6 +36,7 @@ fn world(failover: &str) -> (Repository, World) {
         .collect();
     let repository = Repository::new(&files);
     let world = World::follow(&repository.path(), &[("todo", "todo")], &["--real"]);
+    world.wait_for("the hosts", || world.status());
     world.wait_for("the component at home", || is(&world, 2, 0));
     (repository, world)
 }
