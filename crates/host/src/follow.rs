@@ -174,6 +174,7 @@ pub(crate) async fn picture(shared: Arc<Shared>) {
             }
             shared.directory.store(Arc::new(directory));
             shared.told.store(Arc::clone(&view));
+            shared.news.send_replace(());
             // Requests may come once this host knows what there is; a drain takes that back for good.
             if !was_ready && readiness::may_take_requests(&view, Instant::now()) {
                 was_ready = true;

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) view: Arc<ArcSwap<LatticeView>>,
     /// The picture that directory and routes were made of: what is told is never ahead of what is done.
     pub(crate) told: ArcSwap<LatticeView>,
+    /// Tells of every new picture, once directory and routes are made of it.
+    pub(crate) news: watch::Sender<()>,
     pub(crate) calls: Arc<Calls>,
     /// For metrics; it lives with the agent.
     presence: Weak<Presence>,
@@ -171,6 +173,7 @@ impl Host {
             slots: agent.slots(),
             view: agent.view(),
             told: ArcSwap::new(agent.view().load_full()),
+            news: watch::Sender::new(()),
             calls: Arc::clone(&calls),
             presence: Arc::downgrade(agent.presence()),
             connections,

@@ -125,6 +125,7 @@ fn a_host_killed_in_a_move_costs_only_what_it_was_doing() {
         kills.iter().any(|(began, ended)| failed.began <= *ended + UNNOTICED && failed.ended >= *began)
     };
     let (explained, others): (Vec<_>, Vec<_>) = books.failed.iter().partition(in_flight);
+    let others: Vec<_> = others.iter().map(|failed| &failed.what).collect();
     assert!(others.is_empty(), "{} failed with no host killed meanwhile: {others:#?}", others.len());
     assert!(
         explained.len() <= kills.len() * 8,

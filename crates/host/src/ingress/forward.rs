@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dunlin_lattice::{CallError, Ending, Executed, Request as Call, Safety};
+use dunlin_lattice::{Body, CallError, Ending, Executed, Request as Call, Safety};
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::Instant;
 
 use super::body::{ResponseBody, from_lattice, to_lattice};
 use super::owner::Owner;
+use super::patience::Patience;
 use super::{respond, trace};
 use crate::directory::Replica;
 use crate::host::Shared;
@@ -25,13 +26,15 @@ pub(super) fn candidates(shared: &Shared, component: &str, remote: bool) -> Vec<
     replicas.filter(|replica| remote || replica.host.site == shared.id.site).cloned().collect()
 }
 
-/// Sends the request to one of `candidates`, to others as far as the routing table allows, and its answer back.
+/// Sends the request to one of the candidates, to others as far as the routing table allows, and its answer back. Where
+/// none of them took it, whoever is there by the next picture is asked as well, as long as `patience` lasts.
 pub(super) async fn forward(
     shared: &Arc<Shared>,
     owner: &Owner,
-    candidates: Vec<Replica>,
+    (mut candidates, remote): (Vec<Replica>, bool),
     request: Request<RequestBody>,
     deadline: Instant,
+    mut patience: Patience,
 ) -> Response<ResponseBody> {
     let component = owner.name();
     let meter = owner.meter(&shared.metrics);
@@ -48,7 +51,7 @@ pub(super) async fn forward(
         Ok(Err(reason)) => return respond::bad_request(format!("the request broke off: {reason}")),
         Err(_) => return respond::too_late("the request did not arrive in time; nothing was executed"),
     };
-    let call = Call {
+    let mut call = Call {
         target: component.to_string(),
         function: HANDLE.to_owned(),
         from_component: String::new(),
@@ -59,9 +62,18 @@ pub(super) async fn forward(
         safety: safety(&head.method),
         traceparent: head.headers.get(trace::PARENT).and_then(|value| value.to_str().ok()).map(str::to_owned),
     };
-    let reply = match shared.calls.call(&meter.calls, &candidates, call).await {
-        Ok(reply) => reply,
-        Err(error) => return explain(error, deadline),
+    let reply = loop {
+        let again = again(&call);
+        match (shared.calls.call(&meter.calls, &candidates, call).await, again) {
+            (Ok(reply), _) => break reply,
+            (Err(error @ CallError::Unavailable { .. }), Some(again)) => {
+                match others(shared, component, remote, &candidates, &mut patience).await {
+                    Some(others) => (candidates, call) = (others, again),
+                    None => return explain(error, deadline),
+                }
+            }
+            (Err(error), _) => return explain(error, deadline),
+        }
     };
     meter.forwarded_to(&reply.served_by.site);
     match decode_response(reply.values) {
@@ -70,6 +82,44 @@ pub(super) async fn forward(
             respond::bad_gateway(format!("{} answered what cannot be sent on: {error}", reply.served_by))
         }
     }
+}
+
+/// Ready hosts that were not known when `tried` were asked, as soon as there are any.
+async fn others(
+    shared: &Shared,
+    component: &str,
+    remote: bool,
+    tried: &[Replica],
+    patience: &mut Patience,
+) -> Option<Vec<Replica>> {
+    while patience.news().await {
+        let mut others = candidates(shared, component, remote);
+        others.retain(|other| other.ready && !tried.iter().any(|tried| tried.host == other.host));
+        if !others.is_empty() {
+            return Some(others);
+        }
+    }
+    None
+}
+
+/// The same call once more, unless its body is a stream.
+fn again(call: &Call) -> Option<Call> {
+    let body = match &call.body {
+        Body::Empty => Body::Empty,
+        Body::Whole(bytes) => Body::Whole(bytes.clone()),
+        Body::Stream(_) => return None,
+    };
+    Some(Call {
+        target: call.target.clone(),
+        function: call.function.clone(),
+        from_component: String::new(),
+        link: String::new(),
+        values: call.values.clone(),
+        body,
+        deadline: call.deadline,
+        safety: call.safety,
+        traceparent: call.traceparent.clone(),
+    })
 }
 
 /// Which methods do no harm when they are executed twice.

@@ -4,6 +4,7 @@
 mod body;
 mod forward;
 mod owner;
+mod patience;
 mod respond;
 mod routes;
 pub(crate) mod trace;
@@ -22,6 +23,7 @@ use tracing::Instrument as _;
 
 pub(crate) use self::body::{ResponseBody, from_lattice, to_lattice};
 use self::owner::Owner;
+use self::patience::Patience;
 pub(crate) use self::respond::failure;
 use self::routes::Route;
 pub(crate) use self::routes::Routes;
@@ -119,23 +121,34 @@ async fn answer(
     begun: Instant,
 ) -> Response<ResponseBody> {
     let component = owner.name();
-    let slots = shared.slots.load();
-    let here = slots.get(component);
-    let timeout = here.map_or_else(|| shared.request_timeout(component), |slot| slot.slot.request_timeout());
-    let ready = here.is_some_and(|slot| slot.ready);
-    let way = here.and_then(Way::into_slot);
-    drop(slots);
-    let deadline = begun + way.as_ref().map_or(timeout, Way::request_timeout);
-    let (ready, doubtful) = if ready { (way, None) } else { (None, way) };
-    if let Some(way) = ready {
-        return local(shared, &way, owner, remote, request, deadline).await;
-    }
-    match (forward::candidates(shared, component, remote), doubtful) {
-        (candidates, Some(way)) if !candidates.iter().any(|candidate| candidate.ready) => {
-            local(shared, &way, owner, remote, request, deadline).await
+    let mut patience = None;
+    loop {
+        let slots = shared.slots.load();
+        let here = slots.get(component);
+        let timeout =
+            here.map_or_else(|| shared.request_timeout(component), |slot| slot.slot.request_timeout());
+        let ready = here.is_some_and(|slot| slot.ready);
+        let way = here.and_then(Way::into_slot);
+        drop(slots);
+        let deadline = begun + way.as_ref().map_or(timeout, Way::request_timeout);
+        let (ready, doubtful) = if ready { (way, None) } else { (None, way) };
+        if let Some(way) = ready {
+            return local(shared, &way, owner, remote, request, deadline).await;
         }
-        (candidates, _) => {
-            forward::forward(shared, owner, candidates, request.map(BodyExt::boxed_unsync), deadline).await
+        let Some(mut waits) = patience.take() else {
+            patience = Some(Patience::begin(shared, deadline));
+            continue;
+        };
+        let candidates = forward::candidates(shared, component, remote);
+        match doubtful {
+            Some(way) if !candidates.iter().any(|candidate| candidate.ready) => {
+                return local(shared, &way, owner, remote, request, deadline).await;
+            }
+            None if candidates.is_empty() && waits.news().await => patience = Some(waits),
+            _ => {
+                let request = request.map(BodyExt::boxed_unsync);
+                return forward::forward(shared, owner, (candidates, remote), request, deadline, waits).await;
+            }
         }
     }
 }
@@ -163,7 +176,8 @@ async fn local(
             let candidates = forward::candidates(shared, owner.name(), remote);
             match again {
                 Some(request) if candidates.iter().any(|candidate| candidate.ready) => {
-                    forward::forward(shared, owner, candidates, request, deadline).await
+                    let waits = Patience::begin(shared, deadline);
+                    forward::forward(shared, owner, (candidates, remote), request, deadline, waits).await
                 }
                 _ => failure(&HandleError::Busy(reason)),
             }
