@@ -61,6 +61,8 @@ pub struct HostTruth {
     pub draining: Option<(Instant, Instant)>,
     pub snapshot: Option<Desired>,
     pub former: Option<(Desired, Instant)>,
+    /// The digests that it came from lately, and when.
+    pub past: VecDeque<(String, Instant)>,
     pub read: bool,
     pub ran: BTreeSet<String>,
     /// Cut off from the bus, its own beats included, since then.
@@ -87,6 +89,7 @@ impl HostTruth {
             draining: None,
             snapshot: None,
             former: None,
+            past: VecDeque::new(),
             read: false,
             ran: BTreeSet::new(),
             isolated_since: None,
@@ -127,6 +130,9 @@ impl Instance {
         !self.ended && ((alive && *self.ready.borrow()) || (self.was_ready && lately))
     }
 }
+
+/// How many former digests of a host are known.
+const PAST: usize = 32;
 
 /// A yes may be this old when it is counted.
 const LATELY: Duration = Duration::from_millis(1001);
@@ -268,6 +274,12 @@ impl Truth {
         let Some(truth) = inner.hosts.get_mut(host) else { return };
         let now = Instant::now();
         truth.former = truth.snapshot.replace(desired.clone()).map(|former| (former, now));
+        if let Some((former, at)) = &truth.former {
+            truth.past.push_back((former.digest.clone(), *at));
+            while truth.past.len() > PAST {
+                truth.past.pop_front();
+            }
+        }
         truth.read = true;
         truth.snapshot_since = Some(now);
         inner.calm.disturb(&host.site);

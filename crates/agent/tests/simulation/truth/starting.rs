@@ -58,8 +58,10 @@ impl Inner {
         for (other, state) in self.hosts.iter().filter(|(other, _)| other.site == host.site && *other != host)
         {
             let same = |desired: &dunlin_placement::Desired| desired.digest == known.digest;
-            let lately = state.former.as_ref().filter(|(_, at)| *at >= truth.born);
-            if state.snapshot.as_ref().is_some_and(same) || lately.is_some_and(|(former, _)| same(former)) {
+            // What it showed may have been under way for a while.
+            let lately = |at: Instant| at + SURELY >= truth.born;
+            let was = |(digest, at): &(String, Instant)| *digest == known.digest && lately(*at);
+            if state.snapshot.as_ref().is_some_and(same) || state.past.iter().any(was) {
                 return;
             }
             let settled = state.snapshot_since.is_some_and(|since| now - since >= SURELY);
