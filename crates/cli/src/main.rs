@@ -35,7 +35,7 @@ use clap::{CommandFactory, Parser, Subcommand};
     dunlin dev ./manifests             your own application\n  dunlin status --watch              what runs where, and why\n  \
     dunlin move todo gcp=0 aws=2       what it would mean to move todo; --commit does it\n  \
     dunlin rollout todo                wait until what runs is what Git says\n\n\
-    Exit codes: 0 well, 1 failed, 2 wrong input"
+    Exit codes: 0 well, 1 failed, 2 wrong input; diff and rollout say more in their own --help"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -44,7 +44,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs sites and hosts on this machine and follows a directory of manifests.
+    /// Runs sites and hosts on this machine and follows a directory of manifests or a Git repository.
     Dev(dev::Options),
     /// Runs one host: the process that a cluster runs.
     Host(host::Options),
@@ -66,11 +66,11 @@ enum Command {
     Check(check::Options),
     /// What the `nats` command needs to look at the bus.
     Nats(nats::Options),
-    /// Moves a component to other sites: shows what it means, edits its manifest, commits it.
+    /// Moves a component to other sites: shows what it would mean, and commits it when told to.
     Move(change::moving::Options),
     /// Shows what the repository's head would change in what runs here.
     Diff(change::diff::Options),
-    /// Gives objects the fields that they had before their last change, as a commit.
+    /// Gives objects the fields that they had before their last change; shows it, and commits it when told to.
     Rollback(change::rollback::Options),
     /// Writes digests behind the tags of images.
     Pin(change::pin::Options),

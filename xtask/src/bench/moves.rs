@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Deaths of a site.
     #[arg(long, default_value_t = 10)]
     failovers: u32,
+    /// Measures this program; without it, a release is built and measured.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 /// How long a site is dead before another takes over, and how long it is back before that one leaves.
@@ -44,15 +47,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let servers =
         [("DUNLIN_NATS_SERVER", tools::nats_server()?), ("DUNLIN_REDIS_SERVER", tools::redis_server()?)];
     guests::run(&guests::Options::only("todo"))?;
-    say("building the release");
-    run_command(cargo().args(["build", "--release", "--locked", "--package", "dunlin"]))?;
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => {
+            say("building the release");
+            run_command(cargo().args(["build", "--release", "--locked", "--package", "dunlin"]))?;
+            target().join("release/dunlin")
+        }
+    };
     let folder = tempfile::tempdir()?;
     let repository = folder.path().join("app");
     make_repository(&repository)?;
     let wasm = format!("todo={}", guests::folder().join("todo.wasm").display());
     let git = repository.display().to_string();
     let arguments = ["--git", git.as_str(), "--hosts", "2", "--wasm", wasm.as_str()];
-    let program = target().join("release/dunlin");
     let mut dev = Dev::start(&program, &servers, folder, &arguments, HOSTS.len())?;
     settled(&dev, 2, 0)?;
 

@@ -139,8 +139,12 @@ impl Core {
 
     /// The source says what is wanted.
     pub(crate) fn source_read(&mut self, desired: Desired) {
-        self.read = true;
+        let first = !std::mem::replace(&mut self.read, true);
         self.set_desired(desired);
+        // What the disk remembers is judged by Git's own word, also where that is what was known already.
+        if first {
+            self.put_in_force();
+        }
     }
 
     fn set_desired(&mut self, desired: Desired) {

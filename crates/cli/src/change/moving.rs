@@ -1,4 +1,4 @@
-//! `dunlin move`: edits the manifest that says where a component runs, and touches nothing else in it.
+//! `dunlin move`: shows what other numbers of replicas mean, and goes as far as it is told: a file, a commit, a push.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -36,7 +36,15 @@ impl Where {
         if let Some(directory) = &self.directory {
             return Ok(directory.clone());
         }
-        match discovery::find(self.process) {
+        let running = discovery::find(self.process).and_then(|running| {
+            anyhow::ensure!(
+                !running.directory.as_os_str().is_empty(),
+                "`dunlin dev` follows {}, which has no working tree here",
+                running.git.as_ref().map_or("a repository", |git| git.url.as_str())
+            );
+            Ok(running)
+        });
+        match running {
             Ok(running) => Ok(running.directory),
             Err(error) if self.process.is_some() => Err(error),
             Err(error) => {

@@ -108,16 +108,18 @@ pub(crate) struct Change<'a> {
 /// No `dunlin dev` runs, it ended meanwhile, or it follows commits and there is none.
 pub(crate) async fn watch(change: Change<'_>, limit: Duration, output: Output) -> Result<Outcome> {
     let followed = current(&discovery::find(change.process)?).await?;
-    let revision = match change.commit {
+    let show = Show::new(output);
+    let (revision, show) = match change.commit {
         // Hosts that follow a directory take no notice of commits.
-        _ if followed.starts_with("dir-") => followed,
-        Some(commit) => commit,
+        _ if followed.starts_with("dir-") => (followed, show),
+        // Whoever committed said so.
+        Some(commit) => (commit, show.headed()),
         None => {
             let text = "the lattice follows commits, and nothing was committed: use --commit or --push";
             return Err(WrongInput(text.to_owned()).into());
         }
     };
-    follow(change.process, &revision, change.components, limit, Show::new(output)).await
+    follow(change.process, &revision, change.components, limit, show).await
 }
 
 /// The revision that is to be waited for when none is named: what the directory says now, which hosts may not have seen

@@ -42,6 +42,11 @@ impl Show {
         }
     }
 
+    /// Of a revision whose first line was shown already.
+    pub(super) fn headed(self) -> Self {
+        Self { headed: true, ..self }
+    }
+
     /// Shows what is new of a revision.
     pub(super) fn steps(&mut self, looks: &[Look], revision: &str, components: &[String]) {
         let names = named(looks, revision, components);

@@ -64,13 +64,8 @@ fn of_host(facts: &Facts, host: &HostFact) -> Vec<Found> {
         all.extend(of_slot(host, slot).map(|(kind, what, since)| found(kind, what, since)));
         all.extend(of_update(host, slot).map(|(kind, what, since)| found(kind, what, since)));
     }
-    for (kind, message, since) in &host.says {
-        let kind = match kind.as_str() {
-            "WaitsForPromises" => "WaitsForPromises",
-            "Canary" => "Canary",
-            _ => continue,
-        };
-        all.push(found(kind, message.clone(), since.map(|since| host.ago(since))));
+    for (_, message, since) in host.says.iter().filter(|(kind, ..)| kind == "WaitsForPromises") {
+        all.push(found("WaitsForPromises", message.clone(), since.map(|since| host.ago(since))));
     }
     all
 }
@@ -106,6 +101,9 @@ fn of_update(host: &HostFact, slot: &SlotReport) -> Option<Words> {
         ));
     }
     let since = update.since_ms.map(|since| host.ago(since));
+    if let Some(canary) = &update.canary {
+        return Some(("Canary", format!("tries the update on {} % of the calls", canary.weight), since));
+    }
     let words =
         host.answer.as_ref().map_or_else(|| "updates".to_owned(), |answer| format!("updates: {answer}"));
     Some(("Updating", words, since))
