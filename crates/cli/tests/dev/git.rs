@@ -70,7 +70,7 @@ fn a_commit_in_a_repository_on_this_machine_moves_a_component() {
     let addresses = [world.site("gcp"), world.site("aws")];
     let traffic = Traffic::start(&addresses);
     // An edit is no commit.
-    world.text(&["move", "todo", "gcp=0", "aws=2"]);
+    world.text(&["move", "todo", "gcp=0", "aws=2", "--write"]);
     assert!(repository.git(&["status", "--short"]).contains("deploy/todo.yaml"));
     std::thread::sleep(Duration::from_secs(1));
     there(&world, 2, 1);
@@ -143,9 +143,17 @@ fn new_makes_a_repository_to_play_with() {
     };
     assert_eq!(git(&["log", "--format=%s"]), "Add the todo application");
     assert_eq!(git(&["status", "--short"]), "");
-    world.text(&["move", "todo", "gcp=0", "aws=1"]);
-    git(&["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "-am", "Move it"]);
+    git(&["config", "user.name", "Ada"]);
+    git(&["config", "user.email", "ada@example.com"]);
+    let shown = world.text(&["move", "todo", "gcp=0", "aws=1", "--commit", "--watch"]);
     there(&world, 0, 1);
+    let head = git(&["rev-parse", "HEAD"]);
+    assert!(shown.contains(&format!("revision {}  todo: move from gcp", &head[..7])), "{shown}");
+    for words in ["gcp-1 asked to leave: ", "moved in ", "0 failed"] {
+        assert!(shown.contains(words), "{words:?} is missing in:\n{shown}");
+    }
+    let history = world.text(&["history"]);
+    assert!(history.contains(&head[..7]) && history.contains("Ada"), "{history}");
 }
 
 #[test]
