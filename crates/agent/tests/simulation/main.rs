@@ -114,7 +114,7 @@ fn a_seed_repeats_itself() {
 
 /// A planted bug must be noticed within a few seeds, or the simulation proves nothing.
 fn catches(bugs: Bugs, profile: Profile, words: &str) {
-    const FEW: u64 = 12;
+    const FEW: u64 = 40;
     let caught = (0..FEW).find_map(|seed| run(seed, profile, bugs).0.map(|violation| (seed, violation)));
     let (seed, violation) = caught.unwrap_or_else(|| panic!("{bugs:?} was not noticed within {FEW} seeds"));
     let headline = violation.lines().find(|line| line.contains("VIOLATION")).unwrap_or_default();
