@@ -98,6 +98,10 @@ impl Writer {
         write: Write,
     ) -> Result<Outcome, Error> {
         write.check(bucket)?;
+        // Once it is queued the thread that writes may take it up in the same moment, and nobody could say whether in time.
+        if Instant::now() >= context.deadline {
+            return Err(late());
+        }
         let size = write.size();
         let permits = u32::try_from(size.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room);
