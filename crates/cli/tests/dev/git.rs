@@ -145,10 +145,10 @@ fn new_makes_a_repository_to_play_with() {
     assert_eq!(git(&["status", "--short"]), "");
     git(&["config", "user.name", "Ada"]);
     git(&["config", "user.email", "ada@example.com"]);
-    let shown = world.text(&["move", "todo", "gcp=0", "aws=1", "--commit", "--watch"]);
-    there(&world, 0, 1);
+    let shown = world.text(&["move", "todo", "gcp=0", "aws=2", "--commit", "--watch"]);
+    there(&world, 0, 2);
     let head = git(&["rev-parse", "HEAD"]);
-    assert!(shown.contains(&format!("revision {}  todo: move from gcp", &head[..7])), "{shown}");
+    assert!(shown.contains(&format!("revision {}  todo: move from gcp to aws", &head[..7])), "{shown}");
     for words in ["gcp-1 asked to leave: ", "moved in ", "0 failed"] {
         assert!(shown.contains(words), "{words:?} is missing in:\n{shown}");
     }
