@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use dunlin_lattice::presence::{PeerClock, Seen, Table};
 use dunlin_manifest::HostId;
@@ -36,6 +37,24 @@ pub struct HostEntry {
     pub state: Option<Arc<HostState>>,
     /// Its clock, for deadlines.
     pub clock: PeerClock,
+}
+
+impl HostEntry {
+    /// The host as placement wants it, in the eyes of an onlooker: what hosts hold against each other is their own
+    /// stopwatch's.
+    #[must_use]
+    pub fn view(&self, id: &HostId, now: Instant) -> HostView {
+        let state = self.state.as_deref();
+        HostView {
+            incarnation: self.incarnation,
+            unseen_for: now.saturating_duration_since(self.last_beat),
+            known_for: now.saturating_duration_since(self.first_seen),
+            said_goodbye: self.goodbye,
+            slots: Arc::new(state.map(HostState::slot_views).unwrap_or_default()),
+            over: Arc::new(state.map(HostState::over).unwrap_or_default()),
+            ..said(id, state)
+        }
+    }
 }
 
 /// States read, kept until they change; in the order of the table.
@@ -120,13 +139,25 @@ impl Read {
 }
 
 fn view(host: &HostId, seen: &Seen, read: &Read, now: Instant) -> HostView {
-    let state = read.state.as_deref();
     HostView {
-        id: host.clone(),
         incarnation: seen.incarnation,
         unseen_for: seen.age(now),
         known_for: now.saturating_duration_since(seen.first_seen),
         said_goodbye: seen.goodbye,
+        slots: Arc::clone(&read.slots),
+        over: Arc::clone(&read.over),
+        ..said(host, read.state.as_deref())
+    }
+}
+
+/// What a host says of itself, for placement; when it said so, and of which slots, is for the caller to add.
+fn said(host: &HostId, state: Option<&HostState>) -> HostView {
+    HostView {
+        id: host.clone(),
+        incarnation: 0,
+        unseen_for: Duration::ZERO,
+        known_for: Duration::ZERO,
+        said_goodbye: false,
         draining: state.is_some_and(|state| state.draining),
         // One of which nothing is known yet is no candidate, but may become one.
         confirmed: state.is_some_and(|state| state.confirmed),
@@ -134,8 +165,8 @@ fn view(host: &HostId, seen: &Seen, read: &Read, now: Instant) -> HostView {
         labels: state.map(|state| Arc::clone(&state.labels)).unwrap_or_default(),
         memory_capacity: state.map_or(u64::MAX, |state| state.memory_capacity),
         weight: state.map_or(0, |state| state.weight),
-        slots: Arc::clone(&read.slots),
+        slots: Arc::default(),
         overdue: BTreeSet::new(),
-        over: Arc::clone(&read.over),
+        over: Arc::default(),
     }
 }

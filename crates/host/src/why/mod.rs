@@ -3,13 +3,12 @@
 
 mod rank;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dunlin_agent::{HostEntry, HostState, LatticeView, SlotReport};
+use dunlin_agent::{HostEntry, LatticeView, SlotReport};
 use dunlin_manifest::HostId;
-use dunlin_placement::{HostView, SlotView};
+use dunlin_placement::HostView;
 use dunlin_source::Commit;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -117,36 +116,10 @@ impl WhySlot {
 
 /// All hosts of a picture as placement wants them, in the eyes of an onlooker.
 pub(crate) fn host_views(view: &LatticeView, now: Instant) -> Vec<HostView> {
-    view.hosts.iter().map(|(id, entry)| host_view(id, entry, *id == view.me, now)).collect()
-}
-
-/// Sites that the host holds to be stood in for, by component.
-fn over(state: &HostState) -> BTreeSet<(String, String)> {
-    let failovers = state.failovers.iter();
-    failovers.map(|failover| (failover.component.clone(), failover.from.clone())).collect()
-}
-
-fn host_view(id: &HostId, entry: &HostEntry, me: bool, now: Instant) -> HostView {
-    let state = entry.state.as_deref();
-    let slot = |(component, slot): (&String, &SlotReport)| {
-        let view = SlotView { identity: slot.identity.clone(), state: slot.state, failed: slot.failed };
-        (component.clone(), view)
+    let host = |(id, entry): (&HostId, &HostEntry)| {
+        let seen = entry.view(id, now);
+        // A host does not wait to hear itself.
+        if *id == view.me { HostView { unseen_for: Duration::ZERO, ..seen } } else { seen }
     };
-    HostView {
-        id: id.clone(),
-        incarnation: entry.incarnation,
-        unseen_for: if me { Duration::ZERO } else { now.saturating_duration_since(entry.last_beat) },
-        known_for: now.saturating_duration_since(entry.first_seen),
-        said_goodbye: entry.goodbye,
-        draining: state.is_some_and(|state| state.draining),
-        confirmed: state.is_some_and(|state| state.confirmed),
-        digest: state.and_then(|state| state.digest.clone()),
-        labels: state.map(|state| Arc::clone(&state.labels)).unwrap_or_default(),
-        memory_capacity: state.map_or(u64::MAX, |state| state.memory_capacity),
-        weight: state.map_or(0, |state| state.weight),
-        slots: Arc::new(state.map(|state| state.slots.iter().map(slot).collect()).unwrap_or_default()),
-        // What other hosts hold against each other is their own stopwatch's.
-        overdue: Default::default(),
-        over: Arc::new(state.map(over).unwrap_or_default()),
-    }
+    view.hosts.iter().map(host).collect()
 }
