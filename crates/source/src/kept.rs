@@ -11,10 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-/// More than any source reads, and still little memory.
-const MAXIMUM_SIZE: u64 = 64 << 20;
-
-/// What a file is: its name in a host's data directory, the words of its first line, and the version of its format.
+/// What a file is: its name in a host's data directory, the words of its first line, the version of its format, and how
+/// large it may be.
 #[derive(Debug, Clone, Copy)]
 pub struct KeptFile {
     /// Its name.
@@ -23,6 +21,8 @@ pub struct KeptFile {
     pub header: &'static str,
     /// The version that is written; a higher one is not read.
     pub version: u32,
+    /// More MiB than are ever written; a larger one is not read.
+    pub largest: u64,
 }
 
 /// Why a file that is there was not read.
@@ -51,7 +51,9 @@ impl KeptFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
             Ok(metadata) if !metadata.is_file() => return Err(damaged("it is no file")),
-            Ok(metadata) if metadata.len() > MAXIMUM_SIZE => return Err(damaged("it is larger than 64 MiB")),
+            Ok(metadata) if metadata.len() > self.largest << 20 => {
+                return Err(damaged(&format!("it is larger than {} MiB", self.largest)));
+            }
             Ok(_) => {}
         }
         let bytes = fs::read(&path)?;

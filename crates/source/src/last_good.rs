@@ -12,8 +12,10 @@ use crate::Commit;
 use crate::kept::{KeptError, KeptFile};
 
 const VERSION: u32 = 1;
+/// More than any source reads, and still little memory.
+const LARGEST: u64 = 64;
 const FILE: KeptFile =
-    KeptFile { name: "last-good.json", header: "dunlin last good state", version: VERSION };
+    KeptFile { name: "last-good.json", header: "dunlin last good state", version: VERSION, largest: LARGEST };
 
 /// What was in force, and what this host ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

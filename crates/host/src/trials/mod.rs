@@ -19,7 +19,7 @@ use self::memory::{Memory, Seen};
 use crate::desired::Resolver;
 use crate::host::Shared;
 
-const FILE: KeptFile = KeptFile { name: "trials.json", header: "dunlin trials", version: 1 };
+const FILE: KeptFile = KeptFile { name: "trials.json", header: "dunlin trials", version: 1, largest: 64 };
 
 /// How often the picture of the lattice is looked at for something to remember.
 const LOOK: Duration = Duration::from_millis(20);
