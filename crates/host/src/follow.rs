@@ -44,7 +44,7 @@ impl Source {
             let state = self.source.borrow_and_update().clone();
             let snapshot = Arc::clone(&state.snapshot);
             // First what still counts of the old, then the new: no call may find neither.
-            self.remember(&snapshot, &shared);
+            remember_former(&shared, &snapshot, None);
             shared.observed.source(&state, shared.counts());
             self.snapshot.send_if_modified(|now| *std::mem::replace(now, Arc::clone(&snapshot)) != *snapshot);
             // Stores are opened even while the source cannot be read: the last good state is enough for that.
@@ -65,7 +65,7 @@ impl Source {
                     *now = desired;
                     new
                 });
-                self.remember(&snapshot, &shared);
+                remember_former(&shared, &snapshot, self.desired.borrow().as_ref());
             }
             // Also without news from the source: a file that stands in for an image may have been built anew, and the
             // link to the hub may have come or gone.
@@ -73,12 +73,6 @@ impl Source {
                 return;
             }
         }
-    }
-
-    /// What Git said before counts as long as something may still run by it.
-    fn remember(&self, snapshot: &Arc<Snapshot>, shared: &Shared) {
-        let desired = self.desired.borrow().clone();
-        shared.former.follow(snapshot, desired.as_ref(), &shared.view.load(), Instant::now());
     }
 
     fn tell(&self, state: &State, shared: &Shared) {
@@ -98,6 +92,11 @@ impl Source {
             new
         });
     }
+}
+
+/// What Git said before counts as long as something may still run by it.
+fn remember_former(shared: &Shared, snapshot: &Arc<Snapshot>, resolved: Option<&Desired>) {
+    shared.former.follow(snapshot, resolved, &shared.view.load(), Instant::now());
 }
 
 /// What the source has to say about manifests, as conditions.

@@ -130,25 +130,28 @@ impl Remembered {
         self.former.load_full()
     }
 
-    /// Takes in what is followed now. Called at least every second, with what this host makes of `snapshot` once that
-    /// is known.
+    /// Takes in what is followed now. Called at least every second; `resolved` is what this host makes of this very
+    /// `snapshot`, once that is known.
     pub(crate) fn follow(
         &self,
         snapshot: &Arc<Snapshot>,
-        desired: Option<&Desired>,
+        resolved: Option<&Desired>,
         view: &LatticeView,
         now: Instant,
     ) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut former = Former::clone(&self.former.load());
-        match &mut *last {
-            Some((old, _)) if **old == **snapshot => {}
-            Some((old, identities)) => former.replace(old, identities.as_ref(), snapshot, now),
-            None => {}
-        }
-        let current = desired.filter(|desired| desired.digest == snapshot.digest());
-        *last = Some((Arc::clone(snapshot), current.cloned()));
-        former.keep(snapshot, current, |component| shown(view, component), now);
+        let known = match last.take() {
+            Some((old, known)) if Arc::ptr_eq(&old, snapshot) || *old == **snapshot => known,
+            Some((old, known)) => {
+                former.replace(&old, known.as_ref(), snapshot, now);
+                None
+            }
+            None => None,
+        };
+        let current = resolved.cloned().or(known);
+        former.keep(snapshot, current.as_ref(), |component| shown(view, component), now);
+        *last = Some((Arc::clone(snapshot), current));
         if former != **self.former.load() {
             self.former.store(Arc::new(former));
         }
