@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let manifests = fs::canonicalize(root.join("apps/todo/manifests"))?;
+    // Both are relative to the package, and the manifests' text is written out, not their place: what one clone built in a
+    // shared target directory then holds for another.
+    let manifests = Path::new("../../apps/todo/manifests");
     println!("cargo::rerun-if-changed={}", manifests.display());
     println!("cargo::rerun-if-env-changed=DUNLIN_TODO_WASM");
 
     let mut code = String::from("const MANIFESTS: &[(&str, &str)] = &[\n");
     let mut files: Vec<PathBuf> =
-        fs::read_dir(&manifests)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        fs::read_dir(manifests)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
     files.sort();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", file.display().to_string());
+        let _ = writeln!(code, "    ({name:?}, {:?}),", fs::read_to_string(file)?);
     }
     code.push_str("];\n");
     // `cargo xtask dist` names the component; other builds do without.
