@@ -1,6 +1,6 @@
 //! A plain HTTP client for tests, one connection for each request unless kept.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -36,9 +36,7 @@ pub fn send(method: &str, url: &str, body: Option<&str>) -> std::io::Result<Answ
         "{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )?;
-    let mut text = Vec::new();
-    stream.read_to_end(&mut text)?;
-    parse(&text).ok_or_else(|| std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the answer broke off"))
+    answer(&mut BufReader::new(stream))
 }
 
 pub fn get(url: &str) -> std::io::Result<Answer> {
@@ -49,32 +47,43 @@ pub fn post(url: &str, body: &str) -> std::io::Result<Answer> {
     send("POST", url, Some(body))
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let status = head.split_whitespace().nth(1)?.parse().ok()?;
-    let rest = &bytes[end + 4..];
-    let lower = head.to_ascii_lowercase();
-    let length =
-        lower.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-    let body = match length {
-        Some(length) => rest.get(..length)?.to_vec(),
-        None if lower.contains("transfer-encoding: chunked") => unchunk(rest)?,
-        None => rest.to_vec(),
-    };
-    Some(Answer { status, head, body: String::from_utf8_lossy(&body).into_owned() })
+/// Reads one answer and nothing beyond it.
+pub fn answer(reader: &mut impl BufRead) -> std::io::Result<Answer> {
+    let broken = || std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the answer broke off");
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head)? == 0 {
+            return Err(broken());
+        }
+    }
+    let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let mut answer = Answer { status, head, body: String::new() };
+    let mut bytes = Vec::new();
+    if let Some(length) = answer.header("content-length") {
+        bytes.resize(length.parse().map_err(|_| broken())?, 0);
+        reader.read_exact(&mut bytes)?;
+    } else if answer.header("transfer-encoding").is_some() {
+        chunks(reader, &mut bytes)?;
+    } else if answer.header("connection") == Some("close") {
+        reader.read_to_end(&mut bytes)?;
+    }
+    answer.body = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(answer)
 }
 
-fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
+fn chunks(reader: &mut impl BufRead, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    let broken = || std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the body broke off");
     loop {
-        let end = rest.windows(2).position(|window| window == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?.trim(), 16).ok()?;
-        rest = &rest[end + 2..];
-        if size == 0 {
-            return Some(body);
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim(), 16).map_err(|_| broken())?;
+        let from = bytes.len();
+        // Every chunk, the last empty one as well, ends in an empty line.
+        bytes.resize(from + length + 2, 0);
+        reader.read_exact(&mut bytes[from..])?;
+        bytes.truncate(from + length);
+        if length == 0 {
+            return Ok(());
         }
-        body.extend_from_slice(rest.get(..size)?);
-        rest = rest.get(size + 2..)?;
     }
 }
