@@ -1,63 +1,146 @@
-//! The user's own `git`, for making a repository and finding its working tree. Commits are [`crate::change`]'s.
+//! The user's own `git`: their hooks, signing and authentication, in their environment. What it says is kept, and
+//! shown when it fails.
 
-use std::path::Path;
-use std::process::Command;
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::printer::WrongInput;
 
-/// Runs `git` in `directory` and says what it printed.
-///
-/// # Errors
-/// There is no `git`, or it says no, in its own words.
-pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git").current_dir(directory).args(arguments).output();
-    let output = output.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound if directory.is_dir() => WrongInput(
-            "the program git is not installed: install it, or use a directory instead of a repository".into(),
-        )
-        .into(),
-        _ => anyhow!("cannot run git in {}: {error}", directory.display()),
-    });
-    let output: std::process::Output = output.map_err(|error: anyhow::Error| error)?;
-    if !output.status.success() {
-        let word = arguments.iter().find(|argument| !argument.starts_with('-') && !argument.contains('='));
-        let said =
-            [&output.stderr, &output.stdout].map(|text| String::from_utf8_lossy(text).trim().to_owned());
-        let said =
-            said.into_iter().find(|said| !said.is_empty()).unwrap_or_else(|| output.status.to_string());
-        bail!("git {} in {}: {said}", word.unwrap_or(&""), directory.display());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+/// A working tree and the program that knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    /// The top of the working tree; for a repository without one, the repository.
+    pub(crate) root: PathBuf,
 }
 
-/// Makes a repository of `directory` with all that is in it as its first commit.
-///
-/// # Errors
-/// As [`run`].
-pub(crate) fn make(directory: &Path, message: &str) -> Result<()> {
-    run(directory, &["init", "--quiet", "--initial-branch", "main"])?;
-    run(directory, &["add", "--all"])?;
-    let mut arguments = Vec::new();
-    // For whoever has never told git a name; this commit only, and nothing is written into any configuration.
-    if ["user.name", "user.email"].iter().any(|key| run(directory, &["config", "--get", key]).is_err()) {
-        arguments.extend(["-c", "user.name=Dunlin", "-c", "user.email=dunlin@localhost"]);
-    }
-    arguments.extend(["commit", "--quiet", "--message", message]);
-    run(directory, &arguments).map(drop)
+/// What `git` said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) well: bool,
+    pub(crate) output: String,
+    pub(crate) trouble: String,
 }
 
-/// The working tree that `path` is, and the branch that is checked out there; `None` for a bare repository.
-///
-/// # Errors
-/// As [`run`]: it is no repository.
-pub(crate) fn working_tree(path: &Path) -> Result<Option<(std::path::PathBuf, String)>> {
-    if run(path, &["rev-parse", "--is-bare-repository"])? == "true" {
-        return Ok(None);
+impl Said {
+    /// All of it, for people.
+    pub(crate) fn words(&self) -> String {
+        let parts = [self.output.trim(), self.trouble.trim()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     }
-    let top = run(path, &["rev-parse", "--show-toplevel"])?;
-    // Nothing is checked out by name while a rebase is under way, for instance.
-    let branch = run(path, &["symbolic-ref", "--quiet", "--short", "HEAD"]).unwrap_or_default();
-    Ok(Some((top.into(), branch)))
+}
+
+impl Git {
+    /// The working tree that `directory` is in; `None` if it is in none.
+    ///
+    /// # Errors
+    /// There is no `git`.
+    pub(crate) fn around(directory: &Path) -> Result<Option<Self>> {
+        let found = Self::of(directory).attempt(["rev-parse", "--show-toplevel"])?;
+        let root = PathBuf::from(found.output.trim_end_matches('\n'));
+        Ok(found.well.then(|| Self { root: root.canonicalize().unwrap_or(root) }))
+    }
+
+    /// As [`Git::around`], where nothing can be done without one.
+    ///
+    /// # Errors
+    /// Wrong input: the directory is in no repository.
+    pub(crate) fn needed(directory: &Path) -> Result<Self> {
+        let hint = "--write edits the files alone; `git init` makes a repository";
+        let none = || WrongInput(format!("{} is in no Git repository; {hint}", directory.display()));
+        Ok(Self::around(directory)?.ok_or_else(none)?)
+    }
+
+    /// The repository that `directory` is, its working tree or a bare one; it need not be the top.
+    pub(crate) fn of(directory: &Path) -> Self {
+        Self { root: directory.to_owned() }
+    }
+
+    /// Runs `git`, however it ends.
+    ///
+    /// # Errors
+    /// It cannot be started. Wrong input: there is none.
+    pub(crate) fn attempt<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Said> {
+        let mut command = Command::new("git");
+        // Standard input stays the user's, for whatever asks for a passphrase.
+        command.args(arguments).current_dir(&self.root).stdin(Stdio::inherit());
+        let done = command.output().map_err(|error| self.not_started(&error))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Said { well: done.status.success(), output: text(&done.stdout), trouble: text(&done.stderr) })
+    }
+
+    fn not_started(&self, error: &std::io::Error) -> anyhow::Error {
+        // The same error tells of a directory that is gone.
+        if error.kind() == ErrorKind::NotFound && self.root.is_dir() {
+            return WrongInput("the program git is missing: install it, or put it on the path".into()).into();
+        }
+        anyhow!("cannot run git in {}: {error}", self.root.display())
+    }
+
+    /// Runs `git`, which has to succeed, and gives what it printed, without the last line's end.
+    ///
+    /// # Errors
+    /// What it said, if it does not.
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<String> {
+        let arguments: Vec<A> = arguments.into_iter().collect();
+        let words = arguments.iter().map(|argument| argument.as_ref().to_string_lossy().into_owned());
+        // What stands before it are options: `-c`, and the setting that it makes.
+        let verb =
+            words.into_iter().find(|word| !word.starts_with('-') && !word.contains('=')).unwrap_or_default();
+        let said = self.attempt(&arguments)?;
+        if said.well {
+            return Ok(said.output.trim_end_matches('\n').to_owned());
+        }
+        Err(anyhow!(said.words()).context(format!("git {verb} failed")))
+    }
+
+    /// The top of the working tree, and the branch that is checked out there (none by name while a rebase is under way, for
+    /// instance); `None` for a bare repository.
+    ///
+    /// # Errors
+    /// It is no repository.
+    pub(crate) fn checked_out(&self) -> Result<Option<(PathBuf, Option<String>)>> {
+        if self.run(["rev-parse", "--is-bare-repository"])? == "true" {
+            return Ok(None);
+        }
+        let top = self.run(["rev-parse", "--show-toplevel"])?;
+        let branch = self.attempt(["symbolic-ref", "--quiet", "--short", "HEAD"])?;
+        Ok(Some((top.into(), branch.well.then(|| branch.output.trim().to_owned()))))
+    }
+
+    /// The name of a file within the repository.
+    ///
+    /// # Errors
+    /// It is gone, or outside of the working tree.
+    pub(crate) fn name_of(&self, file: &Path) -> Result<String> {
+        let path = file.canonicalize().with_context(|| format!("{} is gone", file.display()))?;
+        let inside = path.strip_prefix(&self.root).map_err(|_| {
+            WrongInput(format!("{} is outside of the repository {}", path.display(), self.root.display()))
+        })?;
+        let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        Ok(parts.join("/"))
+    }
+
+    /// The full id of a commit.
+    ///
+    /// # Errors
+    /// There is no such revision.
+    pub(crate) fn commit(&self, revision: &str) -> Result<String> {
+        let said = self.attempt(["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")])?;
+        let unknown = || WrongInput(format!("no commit {revision:?} in {}", self.root.display()));
+        if said.well { Ok(said.output.trim().to_owned()) } else { Err(unknown().into()) }
+    }
+}
+
+/// A file's name where git takes patterns. Not by a setting of git's, which hooks would inherit.
+pub(crate) fn literally(name: &str) -> String {
+    format!(":(top,literal){name}")
+}
+
+/// What people are shown of a commit's id.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..7).unwrap_or(id)
 }

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use dunlin_manifest::{File, Snapshot, differences, read};
 use serde::Serialize;
 
-use super::git::{Git, short};
 use super::values::{self, Place, Value};
 use super::{consequences, meaning, place, seen, show, tree};
+use crate::git::{Git, short};
 use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, table};
 
 /// What to compare with what runs.
@@ -189,7 +189,7 @@ fn clone(url: &str, folder: &Path) -> Result<Git> {
     let arguments = ["clone", "--quiet", "--bare", "--", url].map(std::ffi::OsStr::new);
     here.run(arguments.into_iter().chain([place.as_os_str()]))
         .with_context(|| format!("cannot clone {}", without_credentials(url)))?;
-    Ok(here.at(&place))
+    Ok(Git::of(&place))
 }
 
 /// A URL as it may be shown.

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use dunlin_manifest::{File, ObjectReference, object_in, objects_in};
 
-use super::git::{Git, literally, short};
 use super::place::in_words;
 use super::tree;
+use crate::git::{Git, literally, short};
 use crate::printer::WrongInput;
 
 /// The most commits that are looked through.

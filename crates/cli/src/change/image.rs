@@ -7,7 +7,7 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
-use super::git::short;
+use crate::git::short;
 
 /// How long one registry may take to answer.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

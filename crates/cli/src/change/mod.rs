@@ -2,11 +2,10 @@
 //!
 //! Each works out edits of files ([`edit`]), says what they mean ([`plan`], [`warnings`], both pure) and hands them to
 //! [`publish`], which goes as far as it was told: to the file, to a commit, to a push, to a pull request. Git is the user's
-//! own ([`git`]).
+//! own ([`crate::git`]).
 
 pub(crate) mod diff;
 mod edit;
-mod git;
 mod history;
 mod image;
 mod meaning;
@@ -36,13 +35,13 @@ use dunlin_manifest::{Kind, Reading, Snapshot};
 use serde::Serialize;
 
 use self::edit::Edit;
-use self::git::Git;
 use self::place::Manifests;
 use self::plan::Slots;
 use self::publish::{Done, Extent, Message};
 use self::seen::Seen;
 use self::values::{Place, Value};
 use self::warnings::Warning;
+use crate::git::Git;
 use crate::printer::{self, Output, WrongInput};
 
 /// How far a change goes, and how it is told.

@@ -5,10 +5,10 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::edit::Edit;
-use super::git::{self, Git};
 use super::push::{self, Pushed};
 use super::repository::{self, Upstream};
 use super::review;
+use crate::git::{self, Git};
 
 /// How far to go. Each step takes in those before it.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]

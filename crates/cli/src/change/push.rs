@@ -4,8 +4,8 @@
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 
-use super::git::{Git, short};
 use super::repository::{self, Aside, Upstream};
+use crate::git::{Git, short};
 
 /// A commit that arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::git::{Git, literally};
+use crate::git::{Git, literally};
 use crate::printer::WrongInput;
 
 /// Where commits of a branch are pushed to.
@@ -155,7 +155,7 @@ impl Aside {
         }
         arguments.extend([place.as_os_str(), commit.as_ref()]);
         git.run(arguments)?;
-        Ok(Self { git: git.clone(), tree: git.at(&path), _folder: folder })
+        Ok(Self { git: git.clone(), tree: Git::of(&path), _folder: folder })
     }
 }
 

@@ -9,11 +9,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::edit::Edit;
-use super::git::Git;
 use super::publish::{Done, Message, commit, write};
 use super::push::send_branch;
 use super::repository::{Aside, Upstream};
 use super::request::{Forge, Web};
+use crate::git::Git;
 use crate::printer::WrongInput;
 
 /// A pull request, or where to ask for one.

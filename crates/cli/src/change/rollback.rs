@@ -7,11 +7,11 @@ use anyhow::Result;
 use dunlin_manifest::ObjectReference;
 
 use super::edit::Edit;
-use super::git::{Git, short};
 use super::history::{self, Former};
 use super::place::{Manifests, Where, in_words, parse_object, with};
 use super::publish::Message;
 use super::{How, carry_out, seen, tree, well};
+use crate::git::{Git, short};
 use crate::printer::WrongInput;
 
 /// What to roll back.

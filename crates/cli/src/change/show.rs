@@ -1,10 +1,10 @@
 //! Plans and what was done of them, for people.
 
-use super::git::short;
 use super::plan::Slots;
 use super::publish::Done;
 use super::values::Value;
 use super::{Lines, Plan};
+use crate::git::short;
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, WARN, styled, table};
 
 /// Shows what a change means.

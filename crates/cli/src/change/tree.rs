@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use dunlin_manifest::File;
 
-use super::git::Git;
+use crate::git::Git;
 
 /// The most files, and the most bytes of one, as where a directory is read.
 const MOST_FILES: usize = 1000;

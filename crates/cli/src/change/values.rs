@@ -7,8 +7,8 @@ use dunlin_manifest::{Difference, File, Snapshot, differences, line_of};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::git::{Git, short};
 use super::place::in_words;
+use crate::git::{Git, short};
 
 /// One value that changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -9,7 +9,7 @@ use dunlin_source::{GitSettings, GitUrl, check_branch, read_path, read_repositor
 
 use crate::dev::{Options, built_in};
 use crate::discovery;
-use crate::git;
+use crate::git::Git;
 use crate::printer::WrongInput;
 
 /// How often hosts look at a repository on this machine (which they also watch), and at one elsewhere.
@@ -67,8 +67,11 @@ impl Repository {
                 );
                 return Err(WrongInput(text).into());
             }
-            let tree = git::working_tree(&local).map_err(|error| wrong("--git", &format!("{error:#}")))?;
-            let followed = |branch: &str| repository.branch.as_deref().is_none_or(|named| named == branch);
+            let tree =
+                Git::of(&local).checked_out().map_err(|error| wrong("--git", &format!("{error:#}")))?;
+            let followed = |checked_out: &Option<String>| {
+                repository.branch.is_none() || repository.branch == *checked_out
+            };
             repository.tree = tree.filter(|(_, branch)| followed(branch)).map(|(tree, _)| tree);
         }
         Ok(Some(repository))
@@ -134,10 +137,24 @@ fn make(folder: &Path, sites: Option<&[String]>, given: bool) -> Result<()> {
         return Err(WrongInput(text.replace(".//", "/")).into());
     }
     built_in::write(folder, sites, given)?;
-    git::make(folder, "Add the todo application").inspect_err(|_| {
+    commit_first(folder).inspect_err(|_| {
         // Half a repository would be in the way of the next try.
         let _ = std::fs::remove_dir_all(folder);
     })
+}
+
+/// Makes a repository of `folder`, with all that is in it as its first commit.
+fn commit_first(folder: &Path) -> Result<()> {
+    let git = Git::of(folder);
+    git.run(["init", "--quiet", "--initial-branch", "main"])?;
+    git.run(["add", "--all"])?;
+    let mut arguments = Vec::new();
+    // For whoever has never told git a name; this commit only, and nothing is written into any configuration.
+    if ["user.name", "user.email"].iter().any(|key| git.run(["config", "--get", key]).is_err()) {
+        arguments.extend(["-c", "user.name=Dunlin", "-c", "user.email=dunlin@localhost"]);
+    }
+    arguments.extend(["commit", "--quiet", "--message", "Add the todo application"]);
+    git.run(arguments).map(drop)
 }
 
 fn wrong(option: &str, text: &str) -> anyhow::Error {
