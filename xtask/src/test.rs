@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that is checked, in an order that fails early, summed up at the end.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -100,6 +101,19 @@ fn rust(tally: &mut Tally) -> Result<()> {
         .env("DUNLIN_NATS_SERVER", tools::nats_server()?)
         .env("DUNLIN_REDIS_SERVER", tools::redis_server()?)
         .env("DUNLIN_REGISTRY_SERVER", tools::registry_server()?);
+    counted(tally, &mut test)?;
+    ssh(tally)
+}
+
+/// Git over SSH to a real server, where there is one: it is not installed for this, since installing it starts it for
+/// everybody.
+fn ssh(tally: &mut Tally) -> Result<()> {
+    if !Path::new("/usr/sbin/sshd").is_file() {
+        say("no /usr/sbin/sshd: Git over SSH is tried with a stand-in alone");
+        return Ok(());
+    }
+    let mut test = cargo();
+    test.args(["test", "--workspace", "--locked", "--test", "git", "a_real_server", "--", "--ignored"]);
     counted(tally, &mut test)
 }
 

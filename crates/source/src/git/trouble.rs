@@ -67,7 +67,7 @@ impl Trouble {
         let lower = reason.to_lowercase();
         let fits = |(words, _): &&(&[&str], &str)| words.iter().any(|word| lower.contains(word));
         let remedy = REMEDIES.iter().find(fits).map_or("it is tried again", |(_, remedy)| remedy);
-        Self::new(reason, remedy)
+        Self::new(reason.trim_end().trim_end_matches('.'), remedy)
     }
 
     /// Of a look that was stopped.
