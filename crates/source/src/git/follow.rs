@@ -63,7 +63,7 @@ impl Follower {
         let mut looking = follower.begin();
         let (state, looking) = match past {
             None => match looking.wait().await {
-                Ok(looked) => (follower.looked(&looking.purpose, Ok(looked)), None),
+                Ok(looked) => (follower.looked(&looking.purpose, Ok(looked)).unwrap_or_else(nothing), None),
                 Err(Trouble { reason, remedy }) => {
                     return Err(SourceError::Repository {
                         what: follower.settings.fetching(),
@@ -73,7 +73,7 @@ impl Follower {
                 }
             },
             Some(past) => match timeout(FIRST, looking.wait()).await {
-                Ok(looked) => (follower.looked(&looking.purpose, looked), None),
+                Ok(looked) => (follower.looked(&looking.purpose, looked).unwrap_or(past), None),
                 // It goes on; meanwhile the host may start what it ran.
                 Err(_) => (past, Some(looking)),
             },
@@ -99,7 +99,11 @@ impl Follower {
             }
             if let Some(mut look) = looking.take() {
                 tokio::select! {
-                    looked = look.wait() => publish(&sender, self.looked(&look.purpose, looked)),
+                    looked = look.wait() => {
+                        if let Some(state) = self.looked(&look.purpose, looked) {
+                            publish(&sender, state);
+                        }
+                    }
                     () = sender.closed() => return,
                 }
             }
@@ -128,22 +132,33 @@ impl Follower {
         }
     }
 
-    /// The state that follows from a look.
-    fn looked(&mut self, purpose: &Purpose, looked: Result<(Look, bool), Trouble>) -> State {
+    /// The state that follows from a look; none from one that did not reach the repository because it had no need to.
+    fn looked(&mut self, purpose: &Purpose, looked: Result<(Look, bool), Trouble>) -> Option<State> {
         let (worked, found) = (looked.is_ok(), looked.as_ref().is_ok_and(|(_, found)| *found));
-        match looked {
-            Ok((Look::Here | Look::Same, _)) => {}
-            Ok((Look::New(seen), _)) => self.judge(*seen),
-            Err(Trouble { reason, remedy }) => {
-                self.schedule.looked(purpose, worked, found, Instant::now(), rand::random());
+        let trouble = match looked {
+            Ok((Look::Here, _)) => {
+                if let Purpose::Nudge(commit) = purpose {
+                    self.schedule.was_here(commit);
+                }
+                return None;
+            }
+            Ok((Look::Same, _)) => None,
+            Ok((Look::New(seen), _)) => {
+                self.judge(*seen);
+                None
+            }
+            Err(trouble) => Some(trouble),
+        };
+        self.schedule.looked(purpose, worked, found, Instant::now(), rand::random());
+        let state = self.judged.clone();
+        Some(match trouble {
+            None => state,
+            Some(Trouble { reason, remedy }) => {
                 // A repository that was taken away and put back is another one for whoever watched it.
                 self.watching = None;
-                let what = self.settings.fetching();
-                return unreadable(self.judged.clone(), format!("cannot {what}: {reason}; {remedy}"));
+                unreadable(state, format!("cannot {}: {reason}; {remedy}", self.settings.fetching()))
             }
-        }
-        self.schedule.looked(purpose, worked, found, Instant::now(), rand::random());
-        self.judged.clone()
+        })
     }
 
     fn judge(&mut self, seen: Seen) {
@@ -155,17 +170,17 @@ impl Follower {
         self.judged = match order(Some(&before.revision), head) {
             Order::Apply => {
                 let state = settle(commit.id.clone(), reading, &before.snapshot);
-                State { commit: Some(commit.clone()), ..state }
+                if state.conditions.contains(&Condition::HeldEmpty) {
+                    // Nothing of it is in force, so what follows need not descend from it.
+                    held(before, Condition::HeldEmpty)
+                } else {
+                    State { commit: Some(commit.clone()), ..state }
+                }
             }
             Order::Hold => {
-                let mut conditions = before.conditions.clone();
-                conditions.retain(|condition| !matches!(condition, Condition::HeldOrder { .. }));
-                conditions.push(Condition::HeldOrder {
-                    head: commit.id.clone(),
-                    in_force: before.revision.clone(),
-                    mistake: reading.mistakes.first().map(ToString::to_string),
-                });
-                State { conditions, read: true, ..before.clone() }
+                let mistake = reading.mistakes.first().map(ToString::to_string);
+                let (head, in_force) = (commit.id.clone(), before.revision.clone());
+                held(before, Condition::HeldOrder { head, in_force, mistake })
             }
         };
         self.known = Some(commit.id.clone());
@@ -173,6 +188,14 @@ impl Follower {
             nudges.seen.send_replace(Some(commit.id));
         }
     }
+}
+
+/// What is in force stays so because the head may not follow it, as `why` says.
+fn held(before: &State, why: Condition) -> State {
+    let mut conditions = before.conditions.clone();
+    conditions.retain(|condition| !matches!(condition, Condition::HeldOrder { .. } | Condition::HeldEmpty));
+    conditions.push(why);
+    State { conditions, read: true, ..before.clone() }
 }
 
 /// The next commit that another host tells of; never, if nobody can.

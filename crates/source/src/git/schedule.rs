@@ -87,6 +87,11 @@ impl Schedule {
         }
     }
 
+    /// The commit that a nudge told of was here already. Nothing was asked of the repository, so nothing is known of it.
+    pub(super) fn was_here(&mut self, commit: &str) {
+        self.nudge.take_if(|nudge| nudge.commit == commit);
+    }
+
     /// A look has ended: `worked` says whether it saw the repository, `found` whether it knows the commit that a nudge
     /// told of, if one did.
     pub(super) fn looked(&mut self, purpose: &Purpose, worked: bool, found: bool, now: Instant, dice: f64) {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use dunlin_source::{GitSource, Nudges, Source as _, State};
 use dunlin_testkit::GitServer;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-use crate::common::{Host, image, image_is, repository, wait};
+use crate::common::{Host, image, image_is, repository, unreadable, wait};
 
 struct Nudged {
     host: Host,
@@ -94,4 +95,20 @@ async fn what_is_there_already_is_not_fetched_and_forged_nudges_cause_little() {
     let allowed = 3 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
     assert!(looks <= allowed, "{looks} looks, {allowed} allowed");
     assert!(source.host.clone().exists());
+}
+
+#[tokio::test]
+async fn a_nudge_for_what_is_there_already_clears_no_trouble() {
+    let repository = repository();
+    let server = GitServer::http(repository.parent());
+    let mut source = nudged(&server, Duration::from_millis(200)).await;
+    let known = repository.head();
+    image_is(&repository, "two");
+    wait(&mut source.state, |state| image(state) == Some("two")).await;
+    drop(server);
+    wait(&mut source.state, |state| !unreadable(state).is_empty()).await;
+    source.tell.send_replace(Some(known));
+    let cleared =
+        timeout(Duration::from_secs(1), source.state.wait_for(|state| unreadable(state).is_empty()));
+    assert!(cleared.await.is_err(), "nothing was fetched");
 }

@@ -137,10 +137,19 @@ async fn no_component_at_all_is_held_unless_it_is_meant() {
     let repository = repository();
     let host = Host::of_path(&repository.path());
     let mut receiver = host.start().await;
+    let full = repository.head();
     repository.git(&["rm", "--quiet", "todo.yaml"]);
     repository.commit("Remove everything");
     let state = wait(&mut receiver, |state| !state.conditions.is_empty()).await;
     assert_eq!((image(&state), &state.conditions[..]), (Some("one"), &[Condition::HeldEmpty][..]));
+    assert_eq!(state.revision, full, "the commit before is in force");
+    // Whoever takes it back and goes on from the commit before is followed without a word.
+    repository.git(&["reset", "--quiet", "--hard", "HEAD^"]);
+    let state = wait(&mut receiver, |state| state.conditions.is_empty()).await;
+    assert_eq!((image(&state), &state.revision), (Some("one"), &full));
+    repository.git(&["rm", "--quiet", "todo.yaml"]);
+    repository.commit("Remove everything again");
+    wait(&mut receiver, |state| state.conditions == [Condition::HeldEmpty]).await;
     repository.write("lattice.yaml", lattice("allowEmpty: true"));
     repository.commit("Mean it");
     let state = wait(&mut receiver, |state| state.snapshot.components.is_empty()).await;

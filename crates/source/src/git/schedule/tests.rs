@@ -54,6 +54,20 @@ fn a_nudge_is_followed_soon_and_tried_again_a_few_times() {
     assert_eq!(millis(now, schedule.due()), 15_000, "found: nothing more to do");
 }
 
+#[test]
+fn a_nudge_for_what_is_here_puts_nothing_off() {
+    let start = Instant::now();
+    let mut schedule = Schedule::new(INTERVAL, None, start);
+    schedule.looked(&Purpose::Time, false, true, start, 1.0);
+    let later = start + Duration::from_secs(29);
+    schedule.nudged("c", later, 0.0);
+    let Purpose::Nudge(commit) = schedule.begin(later) else { panic!("{schedule:?}") };
+    schedule.was_here(&commit);
+    assert_eq!(millis(start, schedule.due()), 30_000, "as if nobody had said anything");
+    schedule.looked(&Purpose::Time, false, true, start, 1.0);
+    assert_eq!(millis(start, schedule.due()), 60_000, "the second failure in a row");
+}
+
 proptest! {
     /// Whatever nudges say and however often they come: few looks, one a second in the long run.
     #[test]
