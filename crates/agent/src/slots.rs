@@ -25,9 +25,13 @@ pub trait Launcher: Send + Sync + 'static {
     async fn start(&self, demand: &Demand) -> Result<Arc<Self::Slot>, StartFailure>;
 
     /// Fetches and compiles ahead what may have to start here when another site is lost, so that the start is quick.
-    /// Asked for once for each identity, one at a time; given up after [`crate::AgentConfig::start_limit`]. Whoever
-    /// fails says so in the log: nothing else follows from it. Does nothing unless a launcher knows how.
-    async fn prepare(&self, _demand: &Demand) {}
+    /// One at a time; given up after [`crate::AgentConfig::start_limit`]. Does nothing unless a launcher knows how.
+    ///
+    /// # Errors
+    /// [`StartFailure`]: it is tried again after a while.
+    async fn prepare(&self, _demand: &Demand) -> Result<(), StartFailure> {
+        Ok(())
+    }
 }
 
 /// A started component. Dropping the last reference stops it at once.

@@ -40,13 +40,14 @@ impl Launcher for Starter {
         Ok(Arc::new(Started { ready: watch::Sender::new(true) }))
     }
 
-    async fn prepare(&self, demand: &Demand) {
+    async fn prepare(&self, demand: &Demand) -> Result<(), StartFailure> {
         self.did.lock().unwrap().push(format!("prepare {}", demand.component));
         sleep(Duration::from_secs(1)).await;
         if demand.component == "broken" {
             panic!("on purpose");
         }
         self.did.lock().unwrap().push(format!("prepared {}", demand.component));
+        Ok(())
     }
 }
 

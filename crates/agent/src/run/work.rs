@@ -27,7 +27,7 @@ pub(super) enum Event<S> {
     Started { token: Token, outcome: Result<Arc<S>, StartFailure> },
     Answered { component: String, round: u64, host: HostId, answer: Answer },
     Gone { token: Token, finished: usize, cut: usize },
-    Prepared,
+    Prepared { worked: bool },
     Told,
 }
 
@@ -81,7 +81,7 @@ impl<L: Launcher> Work<L> {
             Err(error) => error,
         };
         if self.preparing == Some(error.id()) {
-            return Some(Event::Prepared);
+            return Some(Event::Prepared { worked: false });
         }
         let token =
             self.starts.iter().find(|(_, start)| start.id() == error.id()).map(|(token, _)| *token)?;
@@ -104,9 +104,9 @@ impl<L: Launcher> Work<L> {
                 let revision = self.published.as_ref().and_then(|state| state.revision.as_deref());
                 self.events.tell(self.story.stopped(token, revision.unwrap_or_default(), finished, cut));
             }
-            Event::Prepared => {
+            Event::Prepared { worked } => {
                 self.preparing = None;
-                self.shared.inner().core.has_prepared();
+                self.shared.inner().core.has_prepared(worked, Instant::now());
             }
             Event::Told => {}
         }
@@ -149,9 +149,14 @@ impl<L: Launcher> Work<L> {
                 tracing::debug!(component = demand.component, identity = demand.identity, "preparing");
                 let (launcher, limit) = (Arc::clone(&self.launcher), self.start_limit);
                 let prepare = async move {
-                    // A launcher that takes too long is given up; a start would tell what is wrong.
-                    let _ = timeout(limit, launcher.prepare(&demand)).await;
-                    Event::Prepared
+                    let component = demand.component.as_str();
+                    let reason = match timeout(limit, launcher.prepare(&demand)).await {
+                        Ok(Ok(())) => return Event::Prepared { worked: true },
+                        Ok(Err(StartFailure::Here(reason) | StartFailure::Everywhere(reason))) => reason,
+                        Err(_) => format!("it took more than {} s", limit.as_secs()),
+                    };
+                    tracing::warn!(component, %reason, "could not be prepared; tried again later");
+                    Event::Prepared { worked: false }
                 };
                 self.preparing = Some(self.tasks.spawn(prepare).id());
             }

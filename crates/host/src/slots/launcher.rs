@@ -64,17 +64,14 @@ impl dunlin_agent::Launcher for Launcher {
     }
 
     /// Compiled code stays in the engine's cache, on disk; instances and links are for the start.
-    async fn prepare(&self, demand: &Demand) {
+    async fn prepare(&self, demand: &Demand) -> Result<(), StartFailure> {
         let name = demand.component.as_str();
-        let Some(object) = self.snapshot.borrow().components.get(name).cloned() else { return };
-        let compiled = async {
-            let resolved = self.resolve(name, &object.spec).await?;
-            self.engine.compile(resolved.image.code.clone()).await.map_err(compile_failure)
-        };
-        match compiled.await {
-            Ok(_) => tracing::info!(component = name, "compiled ahead, in case another site is lost"),
-            Err(error) => tracing::warn!(component = name, %error, "could not be compiled ahead"),
-        }
+        let object = self.snapshot.borrow().components.get(name).cloned();
+        let spec = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
+        let resolved = self.resolve(name, &spec).await?;
+        self.engine.compile(resolved.image.code.clone()).await.map_err(compile_failure)?;
+        tracing::info!(component = name, "compiled ahead, in case another site is lost");
+        Ok(())
     }
 }
 

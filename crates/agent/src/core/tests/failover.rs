@@ -196,7 +196,7 @@ fn what_was_concluded_outlives_deafness_and_a_lost_hub() {
 }
 
 #[test]
-fn prepares_one_at_a_time_each_identity_once() {
+fn prepares_one_at_a_time_each_identity_until_it_worked() {
     let prepared = |actions: &[Action]| -> Vec<String> {
         let of = |action: &Action| match action {
             Action::Prepare { demand } => Some(format!("{} {}", demand.component, demand.identity)),
@@ -214,13 +214,20 @@ fn prepares_one_at_a_time_each_identity_once() {
     bench.wants(&[named("one", "i1"), named("todo", "i1"), demand("local", "i1", &[("gcp", 1)])]);
     assert_eq!(prepared(&bench.step()), ["one i1"]);
     assert!(prepared(&bench.step()).is_empty(), "one at a time");
-    bench.core.has_prepared();
+    bench.core.has_prepared(true, bench.now);
     assert_eq!(prepared(&bench.step()), ["todo i1"]);
-    bench.core.has_prepared();
+    bench.core.has_prepared(true, bench.now);
     assert!(prepared(&bench.step()).is_empty(), "once");
     bench.wants(&[named("one", "i2"), named("todo", "i1")]);
     assert_eq!(prepared(&bench.step()), ["one i2"]);
-    bench.core.has_prepared();
+    for seconds in [10, 20] {
+        bench.core.has_prepared(false, bench.now);
+        bench.after(f64::from(seconds) - 1.0);
+        assert!(prepared(&bench.step()).is_empty(), "not at once");
+        bench.after(1.0);
+        assert_eq!(prepared(&bench.step()), ["one i2"], "what failed is tried again after {seconds} s");
+    }
+    bench.core.has_prepared(true, bench.now);
     bench.core.drain(Duration::from_secs(5), bench.now);
     bench.wants(&[named("one", "i3")]);
     assert!(prepared(&bench.step()).is_empty(), "not while it drains");
