@@ -7,11 +7,11 @@ use std::time::Duration;
 use dunlin_placement::canary::{
     Aborted, Calls, Elsewhere, EmptySlot, First, Trial, Verdict, form_before, in_force, starts_first, verdict,
 };
-use dunlin_placement::{CANDIDATE, Demand, Failure, HostView, SlotState};
+use dunlin_placement::{CANDIDATE, Demand, HostView, SlotState};
 use tokio::time::Instant;
 
 use super::Core;
-use super::action::{Action, Failed, Token, World};
+use super::action::{Action, Token, World};
 use super::slot::{Serving, Slot, Starting, is_ready};
 use crate::state::{CanaryReport, HostState, UpdateReport};
 
@@ -239,14 +239,13 @@ impl Core {
             (First::Before, Some(before)) => Some(Arc::new(form_before(demand, before))),
             (First::New | First::Before, _) => Some(Arc::clone(demand)),
             (First::Wait, _) => {
-                if self.may_start_anew(world, demand) && slot.may_try(&demand.identity, world.now) {
+                if self.may_start_anew(world, demand) {
                     actions.extend(slot.cancel_start());
-                    slot.failure = None;
                     let why = if aborted { "was given up" } else { "is on trial" };
                     let reason = format!(
                         "the new identity {why} elsewhere, and this host does not know what ran before; it waits"
                     );
-                    slot.fail(demand, Failed { reach: Failure::Here, reason }, world.now);
+                    slot.wait(demand, reason, world.now);
                 }
                 None
             }

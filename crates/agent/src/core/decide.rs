@@ -68,7 +68,12 @@ impl Core {
             }
             return;
         }
-        if comes == Some(demand.identity.as_str()) || slot.has_on_trial(demand) || demand.suspend {
+        if comes == Some(demand.identity.as_str()) || slot.has_on_trial(demand) {
+            return;
+        }
+        if demand.suspend {
+            // What is on its way or on trial is not what Git says any more, and nobody judges it.
+            actions.extend(slot.cancel_start());
             return;
         }
         let is_update = slot.serving.is_some();

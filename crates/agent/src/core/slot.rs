@@ -134,6 +134,13 @@ impl Slot {
         self.failure = Some(Attempts { identity: demand.identity.clone(), failed, count, retry_at });
     }
 
+    /// It waits for what others find out. Shown as a failure here, so that others take its place; not counted, and over
+    /// as soon as there is something to start.
+    pub(super) fn wait(&mut self, demand: &Demand, reason: String, now: Instant) {
+        let failed = Failed { reach: Failure::Here, reason };
+        self.failure = Some(Attempts { identity: demand.identity.clone(), failed, count: 1, retry_at: now });
+    }
+
     /// Whether this identity may be tried now.
     pub(super) fn may_try(&self, identity: &str, now: Instant) -> bool {
         self.failure.as_ref().is_none_or(|attempts| attempts.identity != identity || now >= attempts.retry_at)

@@ -302,6 +302,15 @@ fn the_old_form_that_cannot_be_started_does_not_keep_the_new_one_away() {
 }
 
 #[test]
+fn what_is_suspended_ends_a_trial_of_something_else() {
+    let (mut bench, _, new) = Bench::on_trial();
+    bench.reads(knowing(Demand { suspend: true, ..tried("i3") }, "i1", false));
+    let actions = bench.step();
+    assert!(retires(&actions, new) && actions.len() == 1, "{actions:?}");
+    assert_eq!((bench.update(), bench.serves()), (None, "i1".into()));
+}
+
+#[test]
 fn a_host_that_knows_nothing_of_the_old_form_leaves_the_place_to_others() {
     let mut bench = Bench::new("gcp/a", &[tried("i2")]);
     bench.others = vec![other("aws/b", true)];
@@ -320,8 +329,7 @@ fn a_host_that_knows_nothing_of_the_old_form_leaves_the_place_to_others() {
     assert!(bench.core.report().slots["todo"].reason.clone().unwrap().contains("was given up elsewhere"));
     // Nobody serves anything else any more: better this than nothing.
     bench.others.clear();
-    bench.after(10.0);
-    assert_eq!(started(&bench.step()), ["i2"]);
+    assert_eq!(started(&bench.step()), ["i2"], "at once: it waited, nothing failed");
 }
 
 #[test]
