@@ -193,7 +193,9 @@ mod tests {
 
     #[test]
     fn says_which_file_is_wrong() {
-        let here = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        let other = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&other, "of another kind\n").unwrap();
+        let here = other.path().to_owned();
         let servers = vec!["nats://leaf".to_owned()];
         for (credentials, authority, says) in [
             (Some("/nowhere/me.creds".into()), None, "cannot read /nowhere/me.creds"),
