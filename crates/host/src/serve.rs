@@ -97,9 +97,7 @@ impl Service {
         };
         let (head, body) = response.into_parts();
         let values = encode_response(&head);
-        // Only a small body of the guest is waited for here; if it breaks, there is no whole answer.
-        let body = ingress::to_lattice(body).await.map_err(Refusal::Failed)?;
-        Ok(Answer { values, body })
+        Ok(Answer { values, body: ingress::answer_to_lattice(body).await })
     }
 
     async fn keyvalue(&self, call: Incoming) -> Result<Answer, Refusal> {

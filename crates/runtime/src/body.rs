@@ -75,16 +75,19 @@ pub struct ResponseBody {
     life: Arc<Life>,
     shared: Arc<Shared>,
     permit: Option<OwnedSemaphorePermit>,
+    /// What is left of the length that its head announced, in bytes. The guest's body itself does not know.
+    announced: Option<u64>,
 }
 
 impl ResponseBody {
     pub(crate) fn new(
         body: WasiBody,
+        announced: Option<u64>,
         life: Arc<Life>,
         shared: Arc<Shared>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let body = Self { body, life, shared, permit: Some(permit) };
+        let body = Self { body, life, shared, permit: Some(permit), announced };
         body.moved();
         body
     }
@@ -130,6 +133,8 @@ impl Body for ResponseBody {
         match ready!(Pin::new(&mut self.body).poll_frame(context)) {
             Some(Ok(frame)) => {
                 self.moved();
+                let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                self.announced = self.announced.map(|announced| announced.saturating_sub(length));
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
@@ -152,6 +157,11 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut hint = self.body.size_hint();
+        if let (None, Some(announced)) = (hint.upper(), self.announced) {
+            // It need not all come: the answer to HEAD announces what there would be.
+            hint.set_upper(announced.max(hint.lower()));
+        }
+        hint
     }
 }

@@ -99,11 +99,8 @@ impl Workload {
             return Err(HandleError::BadRequest("it names no host".to_owned()));
         }
         // A body that came over the lattice knows its length from the header alone.
-        let announced = request
-            .headers()
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok());
-        if request.body().size_hint().lower().max(announced.unwrap_or(0)) > limits.request_body {
+        let length = request.body().size_hint().lower().max(announced(request.headers()).unwrap_or(0));
+        if length > limits.request_body {
             return Err(HandleError::BodyTooLarge { limit: limits.request_body });
         }
         let Ok(permit) = Arc::clone(&self.shared.requests).try_acquire_owned() else {
@@ -125,7 +122,8 @@ impl Workload {
         let Some(life) = ticket.life.get().cloned() else {
             return Err(HandleError::BadAnswer("it came from no instance".to_owned()));
         };
-        Ok(response.map(|body| ResponseBody::new(body, life, Arc::clone(&self.shared), permit)))
+        let announced = announced(response.headers());
+        Ok(response.map(|body| ResponseBody::new(body, announced, life, Arc::clone(&self.shared), permit)))
     }
 
     /// Why there is no answer.
@@ -214,6 +212,11 @@ fn check_head(response: &Response<WasiBody>, most: usize) -> Result<(), HandleEr
         return Err(HandleError::BadAnswer(format!("its headers take {size} bytes of at most {most}")));
     }
     Ok(())
+}
+
+/// The length of a body that its head announces, in bytes.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn size_of_headers(headers: &HeaderMap) -> usize {

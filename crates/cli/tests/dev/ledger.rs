@@ -1,6 +1,7 @@
 //! Requests that keep books: what was made, read and taken away must be so at the end, each thing once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -26,6 +27,10 @@ pub struct Failed {
     pub ended: Instant,
     /// What was asked, at which site, and what came of it.
     pub what: String,
+    /// It was refused with 503: nothing was executed.
+    pub is_refused: bool,
+    /// Nothing came for as long as the client waits.
+    pub is_late: bool,
 }
 
 /// What the clients know to be so.
@@ -190,9 +195,11 @@ impl Client {
                     books.wrong.push(format!("{method} {path}: an acknowledged todo is gone"));
                 }
                 // 503 says that nothing was executed; everything else leaves it open.
-                let executed = !matches!(&outcome, Ok(answer) if answer.status == 503);
-                books.failed.push(Failed { began, ended, what: format!("{method} {path}: {outcome:?}") });
-                Err(executed)
+                let is_refused = matches!(&outcome, Ok(answer) if answer.status == 503);
+                let is_late = matches!(&outcome, Err(error) if error.kind() == ErrorKind::WouldBlock);
+                let what = format!("{method} {path}: {outcome:?}");
+                books.failed.push(Failed { began, ended, what, is_refused, is_late });
+                Err(!is_refused)
             }
         }
     }

@@ -127,6 +127,11 @@ fn a_host_killed_in_a_move_costs_only_what_it_was_doing() {
     let (explained, others): (Vec<_>, Vec<_>) = books.failed.iter().partition(in_flight);
     let others: Vec<_> = others.iter().map(|failed| &failed.what).collect();
     assert!(others.is_empty(), "{} failed with no host killed meanwhile: {others:#?}", others.len());
+    // What is lost with a host is a connection to it, or an answer of which nobody knows. Nothing is refused, since there
+    // are others, and nobody is kept waiting.
+    let inexplicable: Vec<_> =
+        explained.iter().filter(|failed| failed.is_refused || failed.is_late).collect();
+    assert!(inexplicable.is_empty(), "{inexplicable:#?}");
     assert!(
         explained.len() <= kills.len() * 8,
         "more than the clients can have had in flight: {explained:#?}"

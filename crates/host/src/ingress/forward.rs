@@ -8,7 +8,7 @@ use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::Instant;
 
-use super::body::{ResponseBody, from_lattice, to_lattice};
+use super::body::{ResponseBody, answer_from_lattice, to_lattice};
 use super::owner::Owner;
 use super::patience::Patience;
 use super::{respond, trace};
@@ -77,7 +77,10 @@ pub(super) async fn forward(
     };
     meter.forwarded_to(&reply.served_by.site);
     match decode_response(reply.values) {
-        Ok(head) => Response::from_parts(head, from_lattice(reply.body)),
+        Ok(head) => {
+            let stalled = shared.request_timeout(component);
+            Response::from_parts(head, answer_from_lattice(reply.body, stalled))
+        }
         Err(error) => {
             respond::bad_gateway(format!("{} answered what cannot be sent on: {error}", reply.served_by))
         }

@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-pub(crate) use self::body::{ResponseBody, from_lattice, to_lattice};
+pub(crate) use self::body::{ResponseBody, answer_to_lattice, from_lattice};
 use self::owner::Owner;
 use self::patience::Patience;
 pub(crate) use self::respond::failure;

@@ -56,6 +56,17 @@ async fn world() -> (World, dunlin_host::Host, dunlin_host::Host) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_small_answer_of_another_host_is_one_message() {
+    let (_world, far, near) = world().await;
+    for _ in 0..3 {
+        let answer = get(far.http(), "/api").await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.body().as_ref()), (200, &b"[]"[..]));
+    }
+    let text = String::from_utf8(get(near.admin(), "/metrics").await.unwrap().body().to_vec()).unwrap();
+    assert!(text.contains("dunlin_stream_bytes_total{direction=\"sent\"} 0"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_of_all_hosts_are_told_wherever_one_asks() {
     let (_world, far, near) = world().await;
     let mut all = follow(far.admin(), "follow=true").await;
