@@ -333,11 +333,13 @@ impl Shared {
         me.and_then(|state| state.revision.clone()).unwrap_or_default()
     }
 
-    /// The longest that a request to `component` may take, as its manifest says.
+    /// The longest that a request to `component` may take that runs elsewhere: by its manifest, or by the form before it
+    /// while that may serve. Where it runs, the form that it meets there says how much of that it gets.
     pub(crate) fn request_timeout(&self, component: &str) -> Duration {
         let timeout =
             self.snapshot.borrow().components.get(component).map(|object| object.spec.timeouts.request);
-        timeout.unwrap_or_else(|| dunlin_manifest::Timeouts::default().request)
+        let timeout = timeout.unwrap_or_else(|| dunlin_manifest::Timeouts::default().request);
+        self.trials.request_timeout(component).map_or(timeout, |before| before.max(timeout))
     }
 }
 

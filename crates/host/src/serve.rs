@@ -9,6 +9,7 @@ use dunlin_providers::keyvalue::{Context, Error, KeyValue};
 use dunlin_runtime::{HandleError, InvokeContext, InvokeError};
 use http::Request;
 use prometheus::{IntCounter, IntGauge};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::host::Shared;
@@ -86,7 +87,8 @@ impl Service {
         if let Some(traceparent) = &call.traceparent {
             ingress::trace::set(request.headers_mut(), traceparent);
         }
-        let result = ingress::run(&self.shared, way.workload(), request, call.deadline).await;
+        let deadline = call.deadline.min(Instant::now() + way.request_timeout());
+        let result = ingress::run(&self.shared, way.workload(), request, deadline).await;
         way.handled(&self.shared, &call.target, &result);
         let response = match result {
             Ok(response) => response,

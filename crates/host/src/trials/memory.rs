@@ -25,6 +25,16 @@ struct Forms {
     /// What had them before that: an abort may still come from another host.
     #[serde(default)]
     before: Option<Form>,
+    /// What is to take over, as far as is known.
+    #[serde(default)]
+    next: Option<Form>,
+}
+
+impl Forms {
+    /// A form has taken all calls over.
+    fn settle(&mut self, form: Form) {
+        self.before = Some(std::mem::replace(&mut self.settled, form));
+    }
 }
 
 /// A component as it was once.
@@ -63,18 +73,26 @@ impl Memory {
         self.forms.retain(|name, _| snapshot.components.contains_key(name));
         for (name, object) in &snapshot.components {
             let Some(demand) = desired.components.get(name) else { continue };
-            let form = || Form { identity: demand.identity.clone(), spec: object.spec.clone() };
+            let form = Form { identity: demand.identity.clone(), spec: object.spec.clone() };
             let Some(forms) = self.forms.get_mut(name) else {
-                self.forms.insert(name.clone(), Forms { settled: form(), before: None });
+                self.forms.insert(name.clone(), Forms { settled: form, before: None, next: None });
                 continue;
             };
-            let stalled = self.aborted.get(name).is_some_and(|aborted| aborted.identity == demand.identity);
-            if forms.settled.identity == demand.identity {
-                forms.settled = form();
-            } else if !stalled
-                && (object.spec.update.is_none() || seen.has_taken_over(name, &demand.identity))
-            {
-                forms.before = Some(std::mem::replace(&mut forms.settled, form()));
+            let stalled =
+                |identity: &str| self.aborted.get(name).is_some_and(|aborted| aborted.identity == identity);
+            let may_settle = |identity: &str| !stalled(identity) && seen.has_taken_over(name, identity);
+            // What Git named before may have taken over since this was looked at last, and is what to go back to then.
+            let other = forms.next.take().filter(|next| next.identity != form.identity);
+            if let Some(other) = other.filter(|other| may_settle(&other.identity)) {
+                forms.settle(other);
+            }
+            let untried = object.spec.update.is_none() && !stalled(&form.identity);
+            if forms.settled.identity == form.identity {
+                forms.settled = form;
+            } else if untried || may_settle(&form.identity) {
+                forms.settle(form);
+            } else {
+                forms.next = Some(form);
             }
         }
     }
@@ -145,6 +163,15 @@ mod tests {
         assert_eq!(reads(&mut memory, "c", true, &serves("b")), before("b", false), "the next");
         assert_eq!(reads(&mut memory, "d", true, &serves("b")), before("b", false), "c never took over");
         assert_eq!(reads(&mut memory, "e", false, &serves("b")), before("b", true), "no trial asked for");
+    }
+
+    #[test]
+    fn what_took_over_unseen_before_the_next_came_is_what_to_go_back_to() {
+        let mut memory = Memory::default();
+        reads(&mut memory, "a", true, &Seen::default());
+        assert_eq!(reads(&mut memory, "b", true, &serves("a")), before("a", false), "on trial");
+        assert_eq!(reads(&mut memory, "c", true, &serves("b")), before("b", false), "b took over meanwhile");
+        assert_eq!(reads(&mut memory, "d", true, &serves("b")), before("b", false), "c did not");
     }
 
     #[test]

@@ -119,6 +119,13 @@ impl Trials {
         form.spec.links.get(link).cloned()
     }
 
+    /// How long a request may take by the form before, as long as that may run anywhere.
+    pub(crate) fn request_timeout(&self, component: &str) -> Option<Duration> {
+        let inner = self.inner();
+        let form = inner.startable.get(component).filter(|form| !form.replaced)?;
+        Some(form.spec.timeouts.request)
+    }
+
     /// Takes in what this host's agent gave up. Blocks: it writes a file.
     fn remember(&self, state: &HostState) {
         self.inner().memory.aborted.clone_from(&state.aborted);

@@ -102,6 +102,25 @@ async fn a_good_canary_gets_its_share_and_then_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_time_limit_on_trial_is_that_of_the_trial_alone_wherever_requests_come_from() {
+    let one = shop("one", "200", "1h");
+    let world = World::new(&one, &[("shop", "configured")]);
+    let (there, here) = (world.host("a", "h1").await, world.host("b", "h2").await);
+    sees(&here, "it in the other site", |status| ready(status, "shop", "a") == 1).await;
+    only(here.http(), "one").await;
+    // It never answers, which is known after a millisecond.
+    world.write(&shop("two", "late", "1h").replace("request: 400ms", "request: 1ms"));
+    sees(&there, "the trial", |_| tries(&there)).await;
+    // Until it is given up after ten calls, two in ten are not answered in time.
+    let answers = ask(here.http(), 40).await;
+    assert_eq!(answers, BTreeMap::from([("one".to_owned(), 32), ("504".to_owned(), 8)]));
+    ask(here.http(), 20).await;
+    sees(&there, "the abort", |status| stalled(status) && !tries(&there)).await;
+    only(here.http(), "one").await;
+    only(there.http(), "one").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_canary_is_given_up_everywhere_for_good() {
     let world = World::new(&shop("one", "200", "1h"), &[("shop", "configured")]);
     let mut hosts = two_hosts(&world).await;
