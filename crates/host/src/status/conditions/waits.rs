@@ -27,6 +27,11 @@ pub(super) fn waits(facts: &Facts, missing: &[&str]) -> Vec<Found> {
         if all.iter().any(|found| explains(&found)) {
             continue;
         }
+        if facts.asked.as_ref().is_some_and(|asked| asked.suspended) {
+            let what = "starts nothing: the component is suspended".to_owned();
+            all.push(Found { of: (*site).to_owned(), kind: "Suspended", what, since: None });
+            continue;
+        }
         let short = short(facts, site);
         let kind = if short.is_some() { "Shortage" } else { "NotStarted" };
         let (what, since) = short.unwrap_or_else(|| ("has no host that starts it yet".to_owned(), None));
