@@ -153,6 +153,8 @@ pub struct HostFacts {
     pub details: serde_json::Value,
     /// Whether the server that this host is connected to has a link to the hub; `None` if that is not known.
     pub linked: Option<bool>,
+    /// Components that Git no longer has, but whose route is still theirs: whoever gets it is not ready anywhere.
+    pub holds: BTreeSet<String>,
 }
 
 impl HostState {

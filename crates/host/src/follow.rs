@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::desired::{LOOK_AGAIN, Resolver};
 use crate::directory::Directory;
 use crate::host::Shared;
-use crate::ingress::Routes;
+use crate::ingress::{self, Routes};
 use crate::readiness;
 use crate::status::Condition;
 use crate::trials::Trials;
@@ -85,7 +85,12 @@ impl Source {
             message: format!("{}: {trouble}", shared.id),
         }));
         let details = serde_json::to_value(&conditions).unwrap_or_default();
-        let facts = HostFacts { providers: shared.stores.names(), details, linked: *self.linked.borrow() };
+        let facts = HostFacts {
+            providers: shared.stores.names(),
+            details,
+            linked: *self.linked.borrow(),
+            holds: ingress::holds(shared),
+        };
         self.facts.send_if_modified(|now| {
             let new = *now != facts;
             *now = facts;

@@ -1,6 +1,6 @@
 //! What goes into the core and what comes out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct World<'a> {
     pub(crate) hearing: Hearing,
     /// Whether this host's server has a link to the hub, where that is known.
     pub(crate) linked: Option<bool>,
+    /// Components that Git no longer has and that hold a route until its next owner is ready.
+    pub(crate) holds: &'a BTreeSet<String>,
     /// The instances that run here.
     pub(crate) instances: &'a BTreeMap<Token, InstanceFacts>,
     /// What is seen of new identities on trial.

@@ -22,6 +22,7 @@ struct Bench {
     others: Vec<HostView>,
     hearing: Hearing,
     linked: Option<bool>,
+    holds: BTreeSet<String>,
     instances: BTreeMap<Token, InstanceFacts>,
     trials: Seen,
 }
@@ -93,6 +94,7 @@ impl Bench {
             others: Vec::new(),
             hearing: Hearing::Good,
             linked: None,
+            holds: BTreeSet::new(),
             instances: BTreeMap::new(),
             trials: Seen::default(),
         }
@@ -117,6 +119,7 @@ impl Bench {
             others: &self.others,
             hearing: self.hearing,
             linked: self.linked,
+            holds: &self.holds,
             instances: &self.instances,
             trials: &self.trials,
         };
@@ -129,6 +132,7 @@ impl Bench {
             others: &self.others,
             hearing: self.hearing,
             linked: self.linked,
+            holds: &self.holds,
             instances: &self.instances,
             trials: &self.trials,
         };

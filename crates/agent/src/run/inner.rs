@@ -1,6 +1,6 @@
 //! What is behind the lock: the core, the instances that it decides about, and what it sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dunlin_lattice::presence::Presence;
@@ -20,6 +20,8 @@ pub(super) struct Inner<S> {
     pub(super) states: States,
     /// Whether this host's server has a link to the hub, where that is known.
     pub(super) linked: Option<bool>,
+    /// Components that Git no longer has and that hold a route until its next owner is ready.
+    pub(super) holds: BTreeSet<String>,
 }
 
 /// An instance that runs and was not told to retire.
@@ -60,14 +62,28 @@ impl<S: Slot> Inner<S> {
                 trials.hear(host, state);
             }
         }
-        let world = World { now, others: &others, hearing, linked, instances: &instances, trials: &trials };
+        let world = World {
+            now,
+            others: &others,
+            hearing,
+            linked,
+            holds: &self.holds,
+            instances: &instances,
+            trials: &trials,
+        };
         decide(&mut self.core, &world)
     }
 }
 
 impl<S> Inner<S> {
     pub(super) fn new(core: Core) -> Self {
-        Self { core, instances: BTreeMap::new(), states: States::default(), linked: None }
+        Self {
+            core,
+            instances: BTreeMap::new(),
+            states: States::default(),
+            linked: None,
+            holds: BTreeSet::new(),
+        }
     }
 }
 

@@ -55,6 +55,7 @@ impl<L: Launcher> Work<L> {
         let shared = Arc::clone(&self.shared);
         let mut inner = shared.inner();
         inner.linked = facts.linked;
+        inner.holds.clone_from(&facts.holds);
         let actions = inner.with_world(&shared.presence, |core, world| core.step(world));
         let (report, demanded) = (inner.core.report(), |name: &str| inner.core.demands(name));
         let told = self.story.step(&report, &actions, demanded, Instant::now());

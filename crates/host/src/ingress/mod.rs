@@ -9,10 +9,12 @@ mod respond;
 mod routes;
 pub(crate) mod trace;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dunlin_lattice::Ending;
+use dunlin_manifest::Replicas;
 use dunlin_runtime::{HandleError, RequestContext, Workload};
 use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
@@ -105,6 +107,21 @@ fn owner(shared: &Shared, route: &Route) -> Arc<Owner> {
     }
     let before = route.before.iter().find(|owner| is_ready(shared, owner.name()));
     Arc::clone(before.unwrap_or(&route.component))
+}
+
+/// Components that answer for a route only until its owner is ready, which has still to become so: Git asks for it somewhere.
+pub(crate) fn holds(shared: &Shared) -> BTreeSet<String> {
+    let snapshot = shared.snapshot.borrow();
+    let is_asked_for = |component: &str| {
+        let object = snapshot.components.get(component);
+        object
+            .is_some_and(|object| object.spec.sites.values().any(|site| site.replicas != Replicas::Count(0)))
+    };
+    let routes = shared.routes.load();
+    let handed_over = routes.all().map(|(_, route)| route).filter(|route| !route.before.is_empty());
+    let waited_for = handed_over.filter(|route| is_asked_for(route.component.name()));
+    let holders = waited_for.map(|route| (owner(shared, route), &route.component));
+    holders.filter(|(owner, next)| owner != *next).map(|(owner, _)| owner.name().to_owned()).collect()
 }
 
 fn is_ready(shared: &Shared, component: &str) -> bool {

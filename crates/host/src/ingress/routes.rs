@@ -105,7 +105,7 @@ impl Routes {
         self.named.get(hostname)
     }
 
-    fn all(&self) -> impl Iterator<Item = (Option<&str>, &Route)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (Option<&str>, &Route)> {
         let named =
             self.named.iter().flat_map(|(name, list)| list.iter().map(|route| (Some(name.as_str()), route)));
         named.chain(self.any.iter().map(|route| (None, route)))

@@ -127,3 +127,27 @@ async fn a_route_may_be_handed_to_another_component() {
     let after = both("http: { hostnames: [other.example] }", "http: {}");
     changes(&before, &after, "asks", &code).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_whose_new_name_never_becomes_ready_serves_on() {
+    let (old, new) = (objects("calls", "memory", ""), objects("asks", "memory", ""));
+    let world = World::new(&old, &[("calls", "calls"), ("asks", "calls")]);
+    let (_store, host) = (world.host("a", "h1").await, world.host("b", "h2").await);
+    sees(&host, "the component", |status| ready(status, "calls", "b") == 1).await;
+    let unready = new.replace("http: {}", "http: {}\n  readiness: { path: /nowhere }");
+    world.write(&unready);
+    sees(&host, "what it waits for", |status| {
+        status
+            .conditions
+            .iter()
+            .any(|condition| condition.reason == "HoldsRoute" && condition.object == "component/calls")
+    })
+    .await;
+    assert_eq!(get(host.http(), "/set?key=k&bytes=16").await.unwrap().status(), 200);
+    world.write(&new);
+    sees(&host, "the new name, and nothing held", |status| {
+        ready(status, "asks", "b") == 1
+            && !status.conditions.iter().any(|condition| condition.reason == "HoldsRoute")
+    })
+    .await;
+}

@@ -115,6 +115,21 @@ fn deleted_components_wait_for_silence() {
 }
 
 #[test]
+fn deleted_components_hold_their_route_until_its_next_owner_is_ready() {
+    let (mut bench, token) = Bench::running("gcp/a", demand("todo", "i1", &[("gcp", 1)]));
+    bench.wants(&[]);
+    bench.holds.insert("todo".into());
+    for _ in 0..100 {
+        assert_eq!(bench.step(), []);
+        bench.after(10.0);
+    }
+    let told = bench.core.report().conditions;
+    assert!(told.iter().any(|condition| condition.kind == "HoldsRoute"), "{told:?}");
+    bench.holds.clear();
+    assert!(retires(&bench.step(), token));
+}
+
+#[test]
 fn a_drain_waits_for_promises_at_most_its_grace() {
     let (mut bench, token) = Bench::running("gcp/a", demand("todo", "i1", &[("gcp", 1)]));
     bench.others = vec![other("gcp/b", false)];
