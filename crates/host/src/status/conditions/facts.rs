@@ -81,6 +81,11 @@ impl HostFact {
         Duration::from_millis(self.uptime.saturating_sub(since))
     }
 
+    /// Whether it says that what Git names was tried and given up.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.says.iter().any(|(kind, ..)| kind == "Stalled")
+    }
+
     /// What `entry` shows of `component`; `digest` is of what the judging host wants.
     fn of(
         id: &HostId,

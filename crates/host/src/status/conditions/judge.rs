@@ -136,6 +136,10 @@ fn ready(facts: &Facts, counts: &[Count<'_>], waits: &[Found]) -> Verdict {
     if asked.suspended {
         return verdict(Truth::False, "Suspended", message);
     }
+    if facts.hosts.iter().any(|host| !host.silent && host.gave_up()) {
+        let message = format!("{message} of what Git says; what ran before goes on");
+        return verdict(Truth::False, "CanaryAborted", message);
+    }
     let kinds = |kind: &str| waits.iter().any(|found| found.kind == kind);
     let reason = match () {
         () if kinds("Failed") || kinds("UpdateFailed") => "Failed",

@@ -21,7 +21,9 @@ pub(super) struct Found {
 pub(super) fn waits(facts: &Facts, missing: &[&str]) -> Vec<Found> {
     let mut all: Vec<Found> =
         facts.hosts.iter().filter(|host| !host.silent).flat_map(|host| of_host(facts, host)).collect();
-    for site in missing {
+    // What was given up is not waited for: Git has to name something else.
+    let given_up = facts.hosts.iter().any(|host| !host.silent && host.gave_up());
+    for site in missing.iter().filter(|_| !given_up) {
         let explains =
             |found: &&Found| found.of.split('/').next() == Some(*site) && found.kind != "WaitsForPromises";
         if all.iter().any(|found| explains(&found)) {
