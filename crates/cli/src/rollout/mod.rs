@@ -17,6 +17,7 @@ use self::look::Hosts;
 use self::show::Show;
 use self::verdict::{Summary, Verdict, judge};
 use crate::discovery::{self, Running};
+use crate::git::Git;
 use crate::printer::{Output, WrongInput};
 
 /// What to wait for.
@@ -83,7 +84,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let components = options.components.iter().map(name).collect::<Result<Vec<_>, _>>()?;
     let running = discovery::find(options.process)?;
     let revision = match &options.revision {
-        Some(revision) => revision.clone(),
+        Some(revision) => named(&running, revision)?,
         None => current(&running).await?,
     };
     let (limit, output) = (options.timeout, options.output);
@@ -120,6 +121,21 @@ pub(crate) async fn watch(change: Change<'_>, limit: Duration, output: Output) -
         }
     };
     follow(change.process, &revision, change.components, limit, show).await
+}
+
+/// The revision that somebody names: digits of a commit or a directory's revision, else a name that the followed
+/// repository knows, such as `HEAD`.
+fn named(running: &Running, revision: &str) -> Result<String> {
+    let digits = revision.len() >= 7 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits || revision.starts_with("dir-") {
+        return Ok(revision.to_ascii_lowercase());
+    }
+    let tree = running.git.as_ref().and_then(|git| git.tree.as_deref());
+    let here = |tree| Git::of(tree).commit(revision);
+    tree.map(here).unwrap_or_else(|| {
+        let text = format!("--revision {revision}: name a commit by seven of its digits or more (`dunlin history` lists them)");
+        Err(WrongInput(text).into())
+    })
 }
 
 /// The revision that is to be waited for when none is named: what the directory says now, which hosts may not have seen

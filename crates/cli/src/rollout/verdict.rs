@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dunlin_host::history::{Change, ChangeKind, Outcome, Revision};
-use dunlin_host::status::{Kstatus, Truth, Wait, short_revision};
+use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Truth, Wait, short_revision};
 
 use super::look::{Look, is};
 
@@ -30,9 +30,16 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
     if looks.is_empty() {
         return Verdict::Waits(vec![wait("dunlin dev", "Silent", "has no host that answers".to_owned())]);
     }
+    let all = components.is_empty();
     let (components, mut waits) = (named(looks, revision, components), Vec::new());
     for look in looks {
         let there = is(&look.status.revision, revision);
+        // Whoever names components asks how these do.
+        let held =
+            if there { look.revision(revision).and_then(|known| known.held.clone()) } else { held(look) };
+        if let Some(why) = held.filter(|_| all && (there || waited >= PATIENCE)) {
+            return Verdict::Stalled(why);
+        }
         if !there {
             if let Some(newer) = superseded(look, revision).filter(|_| waited >= PATIENCE) {
                 let why = format!("{} took its place at {}", short_revision(newer), look.host);
@@ -56,6 +63,11 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
                 {
                     return Verdict::Stalled(format!("{name}: {}", stalled.message));
                 }
+                (Kstatus::InProgress, _) if there && is_suspended(component) => {
+                    let why =
+                        format!("{name} is suspended: `suspend: true` starts nothing and stops nothing");
+                    return Verdict::Stalled(why);
+                }
                 (Kstatus::InProgress, _) if there && component.waits.is_empty() => {
                     let ready = component.conditions.iter().find(|it| it.kind == "Ready");
                     let what = ready.map_or("is not as asked", |ready| ready.message.as_str());
@@ -73,6 +85,17 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
         return Verdict::Waits(waits);
     }
     unknown(looks, revision, &components).map_or(Verdict::Settled, Verdict::Stalled)
+}
+
+/// Why the host takes nothing of what its source says now.
+fn held(look: &Look) -> Option<String> {
+    let holds = |condition: &&Condition| condition.object.is_empty() && condition.reason.starts_with("Held");
+    look.status.conditions.iter().find(holds).map(|condition| condition.message.clone())
+}
+
+/// Whether it lacks replicas that nobody starts because it is suspended.
+fn is_suspended(component: &ComponentStatus) -> bool {
+    component.conditions.iter().any(|it| it.kind == "Ready" && it.reason == "Suspended")
 }
 
 /// A component that nobody knows, and that the revision did not remove either.
@@ -169,7 +192,7 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
-    use dunlin_host::status::{ComponentCondition, ComponentStatus, HostStatus, SiteStatus};
+    use dunlin_host::status::{ComponentCondition, HostStatus, SiteStatus};
     use expect_test::{Expect, expect};
 
     use super::*;
@@ -267,6 +290,38 @@ mod tests {
             HostStatus { slots: [("todo".to_owned(), Default::default())].into(), ..HostStatus::default() };
         deleted.status.sites.insert("aws".into(), SiteStatus { hosts: [("aws-1".to_owned(), host)].into() });
         check(&[deleted], &[], 1, expect!["aws-1 still runs todo since 1 s"]);
+    }
+
+    #[test]
+    fn what_is_held_or_suspended_does_not_settle() {
+        let mut mistaken = look("gcp/gcp-1", "dir-2", Kstatus::Current, &[]);
+        mistaken.revisions[0].held = Some("app.yaml:7:11: unknown site \"gpc\"".into());
+        check(
+            std::slice::from_ref(&mistaken),
+            &[],
+            1,
+            expect![[r#"stalled: app.yaml:7:11: unknown site "gpc""#]],
+        );
+        check(&[mistaken], &["todo"], 1, expect!["settled"]);
+        let mut behind = look("gcp/gcp-1", "dir-1", Kstatus::Current, &[]);
+        let (object, reason) = (String::new(), "HeldEmpty".to_owned());
+        behind.status.conditions.push(Condition { object, reason, message: "no component is left".into() });
+        check(std::slice::from_ref(&behind), &[], 1, expect!["gcp-1 still follows dir-1 since 1 s"]);
+        check(&[behind], &[], 3, expect!["stalled: no component is left"]);
+        let mut suspended = look("gcp/gcp-1", "dir-2", Kstatus::InProgress, &[("aws", "starts nothing")]);
+        let todo = suspended.status.components.get_mut("todo").unwrap();
+        let ready = ComponentCondition {
+            kind: "Ready".into(),
+            reason: "Suspended".into(),
+            ..todo.conditions[0].clone()
+        };
+        todo.conditions.push(ready);
+        check(
+            &[suspended],
+            &[],
+            1,
+            expect!["stalled: todo is suspended: `suspend: true` starts nothing and stops nothing"],
+        );
     }
 
     #[test]
