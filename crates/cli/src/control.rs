@@ -10,10 +10,11 @@ use crate::{client, discovery, printer};
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  dunlin kill aws          every host of the site\n  dunlin kill gcp/gcp-2    one host\n  \
-    dunlin revive aws"
+    dunlin revive aws\n\nWith `dunlin dev --real` also: hub, leaf/aws (a server), link/aws (the network between a site \
+    and the hub), provider/redis"
 )]
 pub(crate) struct Options {
-    /// A site such as `aws`, or a host such as `aws/aws-1`.
+    /// A site such as `aws`, a host such as `aws/aws-1`, or with `--real` another part.
     #[arg(value_parser = parse_target)]
     target: String,
     /// The `dunlin dev` to talk to, where several run.

@@ -76,9 +76,9 @@ enum Command {
     Pin(change::pin::Options),
     /// Takes an image with its digest from one directory of manifests to another.
     Promote(change::promote::Options),
-    /// Stops a site or a host of `dunlin dev` at once, as a power cut would.
+    /// Stops a site or a host of `dunlin dev` at once, as a power cut would; with `--real` also a server or a link.
     Kill(control::Options),
-    /// Starts a site or a host of `dunlin dev` again.
+    /// Starts again what was stopped.
     Revive(control::Options),
     /// Freezes a site, a host or a server of `dunlin dev --real` where it stands.
     Freeze(control::Options),

@@ -6,6 +6,7 @@ mod conditions;
 mod following;
 mod keys;
 mod member;
+mod moving;
 mod orders;
 mod plan;
 mod real;

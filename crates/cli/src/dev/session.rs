@@ -13,6 +13,7 @@ use crate::change::moving;
 use crate::dev::conditions::{Conditions, News};
 use crate::dev::following::Following;
 use crate::dev::keys::Keys;
+use crate::dev::moving::Moving;
 use crate::dev::orders::{self, Order};
 use crate::dev::plan::Plan;
 use crate::dev::real::Fault;
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     /// A signal came before the table was shown.
     ended: bool,
     following: Option<Following>,
+    /// A move that a key began.
+    moving: Option<Moving>,
 }
 
 /// How often hosts are looked at.
@@ -79,6 +82,7 @@ impl Session {
             signals,
             ended: false,
             following: None,
+            moving: None,
         };
         session.wait_until_ready().await;
         Ok(session)
@@ -119,11 +123,15 @@ impl Session {
             let Some(status) = self.world.status() else { return };
             let (ready, wanted) = counts(&status);
             let seen: usize = status.sites.values().map(|site| site.hosts.len()).sum();
-            let troubled = status.conditions.iter().any(|condition| {
-                matches!(condition.reason.as_str(), "Failed" | "Invalid" | "CannotOpen" | "NotReady")
+            let all_seen = seen == self.world.members().count();
+            let troubled = status.conditions.iter().any(|condition| match condition.reason.as_str() {
+                "Failed" | "Invalid" | "CannotOpen" | "NotReady" => true,
+                // Until all have been seen there are too few hosts for anything.
+                "Shortage" => all_seen,
+                _ => false,
             });
             self.screen.set_live(format!("  {seen} hosts see each other, {ready} of {wanted} slots ready …"));
-            if (wanted > 0 && ready >= wanted && seen == self.world.members().count()) || troubled {
+            if (wanted > 0 && ready >= wanted && all_seen) || troubled {
                 return;
             }
             tokio::select! {
@@ -183,6 +191,11 @@ impl Session {
             following.follow(self.world.members().map(|(_, member)| member.admin()));
         }
         if let Some(status) = self.world.status() {
+            if let Some(ended) = self.moving.as_ref().and_then(|moving| moving.ended(&status, Instant::now()))
+            {
+                self.moving = None;
+                self.screen.line(format!("  {} {ended}", styled(GOOD, "✓")));
+            }
             for news in self.conditions.look(&status.conditions, Instant::now()) {
                 self.screen.line(match news {
                     News::New(condition) => format!("  {}", status::condition(&condition)),
@@ -220,6 +233,9 @@ impl Session {
             }
             _ => Ok(()),
         };
+        if outcome.is_err() {
+            self.moving = None;
+        }
         self.report(outcome.and_then(|()| self.announce()));
     }
 
@@ -273,6 +289,7 @@ impl Session {
             .enumerate()
             .map(|(index, (site, _))| (site.clone(), if index == to { total } else { 0 }))
             .collect();
+        self.moving = Some(Moving::new(&component, changes.clone(), Instant::now()));
         let words: Vec<_> = changes.iter().map(|(site, replicas)| format!("{site}={replicas}")).collect();
         let changes: Vec<_> =
             changes.into_iter().map(|(site, count)| (site, Replicas::Count(count))).collect();
