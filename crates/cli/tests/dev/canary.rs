@@ -1,8 +1,9 @@
-//! A canary on real servers and with hosts as processes: given up, every host killed, and still given up.
+//! A canary on real servers, from Git, and with hosts as processes: given up, every host killed, and still given up.
 
 use std::collections::BTreeSet;
 
 use crate::http::get;
+use crate::repository::Repository;
 use crate::world::{World, ready};
 
 fn manifests(say: &str, answer: u16, hold: &str) -> String {
@@ -33,15 +34,20 @@ fn stalled(world: &World) -> Option<String> {
 
 #[test]
 fn an_abort_survives_the_death_of_every_host() {
-    let world =
-        World::start(&[("all.yaml", manifests("one", 200, "1h"))], &[("shop", "configured")], &["--real"]);
+    let repository = Repository::new(&[("all.yaml".to_owned(), manifests("one", 200, "1h"))]);
+    let (_server, url) = repository.serve();
+    let world = World::follow(&url, &[("shop", "configured")], &["--real"]);
+    let commit = |say: &str, answer: u16, hold: &str| {
+        repository.edit("all.yaml", |_| manifests(say, answer, hold));
+        repository.commit(say)
+    };
     let three = || (ready(&world.status()?, "shop") == 3).then_some(());
     world.wait_for("three replicas", three);
     let one = BTreeSet::from(["one".to_owned()]);
     let sites = [world.site("gcp"), world.site("aws")];
     world.wait_for("answers", || (sites.iter().all(|site| said(site, 5) == one)).then_some(()));
 
-    world.edit("all.yaml", |_| manifests("two", 500, "1h"));
+    commit("two", 500, "1h");
     world.wait_for("an abort, asked for in gcp alone", || {
         said(&sites[0], 20);
         stalled(&world)
@@ -69,7 +75,7 @@ fn an_abort_survives_the_death_of_every_host() {
     let message = world.wait_for("the condition", || stalled(&world));
     assert!(message.contains("more than errorRatio 0.02 allows"), "{message}");
 
-    world.edit("all.yaml", |_| manifests("three", 200, "1s"));
+    commit("three", 200, "1s");
     let three = BTreeSet::from(["three".to_owned()]);
     world.wait_for("the next identity", || sites.iter().all(|site| said(site, 20) == three).then_some(()));
     world.wait_for("no condition", || stalled(&world).is_none().then_some(()));

@@ -15,7 +15,7 @@ const BACK: Duration = Duration::from_secs(5);
 const PROMPT: Duration = Duration::from_secs(2);
 
 /// The todo application in `gcp` alone, with a store that both sites reach, and what `failover` says.
-fn world(failover: &str) -> (Repository, World) {
+fn files(failover: &str) -> Repository {
     let files: Vec<_> = todo_manifests()
         .into_iter()
         .map(|(name, text)| {
@@ -34,11 +34,21 @@ fn world(failover: &str) -> (Repository, World) {
             (name, text)
         })
         .collect();
-    let repository = Repository::new(&files);
-    let world = World::follow(&repository.path(), &[("todo", "todo")], &["--real"]);
+    Repository::new(&files)
+}
+
+/// The same, followed from Git at a path.
+fn world(failover: &str) -> (Repository, World) {
+    let repository = files(failover);
+    let world = follow(&repository.path());
+    (repository, world)
+}
+
+fn follow(url: &str) -> World {
+    let world = World::follow(url, &[("todo", "todo")], &["--real"]);
     world.wait_for("the hosts", || world.status());
     world.wait_for("the component at home", || is(&world, 2, 0));
-    (repository, world)
+    world
 }
 
 fn declared() -> String {
@@ -63,7 +73,9 @@ fn condition(world: &World) -> Option<String> {
 
 #[test]
 fn another_site_takes_over_and_gives_back() {
-    let (_repository, world) = world(&declared());
+    let repository = files(&declared());
+    let (_server, url) = repository.serve();
+    let world = follow(&url);
     let aws = [world.site("aws")];
     world.text(&["kill", "gcp"]);
     let killed = Instant::now();

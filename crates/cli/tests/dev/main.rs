@@ -30,4 +30,5 @@ mod streaming;
 mod survive;
 mod traffic;
 mod trickle;
+mod variants;
 mod world;
