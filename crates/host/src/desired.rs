@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dunlin_manifest::{ConfigValue, Snapshot, WasmComponent};
-use dunlin_placement::{Demand, Desired, SiteDemand};
+use dunlin_placement::{Demand, Desired};
 use dunlin_source::SecretFiles;
 
 use crate::images::{Image, Images};
@@ -63,7 +63,7 @@ impl Resolver {
             let identity = self.identity(name, &object.spec);
             let identity = identity
                 .unwrap_or_else(|_| dunlin_manifest::identity(&object.spec, "unresolved", &BTreeMap::new()));
-            (name.clone(), demand(name, &object.spec, identity))
+            (name.clone(), Demand::of(name, &object.spec, identity))
         };
         Desired {
             revision: revision.to_owned(),
@@ -71,23 +71,6 @@ impl Resolver {
             components: snapshot.components.iter().map(demand).collect(),
             before: BTreeMap::new(),
         }
-    }
-}
-
-fn demand(name: &str, spec: &WasmComponent, identity: String) -> Demand {
-    let site = |(site, placement): (&String, &dunlin_manifest::SitePlacement)| {
-        let host_labels = placement.host_labels.clone();
-        (site.clone(), SiteDemand { replicas: placement.replicas, host_labels })
-    };
-    Demand {
-        component: name.to_owned(),
-        identity,
-        sites: spec.sites.iter().map(site).collect(),
-        memory: spec.resources.limits.memory,
-        suspend: spec.suspend,
-        request_timeout: spec.timeouts.request,
-        failover: spec.failover.clone(),
-        update: spec.update.clone(),
     }
 }
 
