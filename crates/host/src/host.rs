@@ -34,6 +34,7 @@ use crate::link::Link;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::observe::{self, Observed};
+use crate::remember::{Identities, Remember};
 use crate::serve::Service;
 use crate::server::{Server, ServerOptions};
 use crate::slots::{HostSlot, Launcher, NotReady};
@@ -116,6 +117,8 @@ impl Host {
         let (snapshot_sender, snapshot) =
             watch::channel(past.as_ref().map(|past| Arc::clone(&past.snapshot)).unwrap_or_default());
         let (desired_sender, desired) = watch::channel(None);
+        let (identities_sender, identities) =
+            watch::channel(past.as_ref().map(|past| past.identities.clone()).unwrap_or_default());
         let (facts_sender, facts) = watch::channel(HostFacts::default());
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let stores = Stores::new(
@@ -149,6 +152,7 @@ impl Host {
             not_ready: Arc::clone(&not_ready),
             events: Arc::clone(&observed.events),
             trials: Arc::clone(&trials),
+            ran: identities,
         });
         let agent_config = AgentConfig {
             labels: config.labels.clone(),
@@ -188,7 +192,14 @@ impl Host {
             ready: AtomicBool::new(false),
         });
         links.know_host(&shared);
-        let remembering = follow::remember(config.state.clone(), source.clone(), agent.ran());
+        let remembering = Remember {
+            folder: config.state.clone(),
+            states: source.clone(),
+            ran: agent.ran(),
+            slots: in_slots(agent.slots()),
+            news: shared.news.subscribe(),
+            identities: identities_sender,
+        };
         let following = follow::Source {
             source,
             resolver,
@@ -203,7 +214,7 @@ impl Host {
             spawn(following.run(Arc::clone(&shared))),
             spawn(follow::picture(Arc::clone(&shared))),
             spawn(trials::keep(Arc::clone(&shared))),
-            spawn(remembering),
+            spawn(remembering.run()),
             spawn(events::follow(agent.events(), Arc::clone(&observed.events))),
             spawn(observe::watch(config.state.clone(), Arc::clone(&shared))),
         ];
@@ -338,6 +349,14 @@ impl Shared {
         let timeout =
             self.snapshot.borrow().components.get(component).map(|object| object.spec.timeouts.request);
         timeout.unwrap_or_else(|| dunlin_manifest::Timeouts::default().request)
+    }
+}
+
+/// The identities that serve in a host's slots, whenever one asks.
+fn in_slots(table: Arc<ArcSwap<SlotTable<HostSlot>>>) -> impl Fn() -> Identities + Send {
+    move || {
+        let table = table.load();
+        table.iter().map(|(name, slot)| (name.to_owned(), slot.demand.identity.clone())).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The last good state on disk: what a host goes on with when its source and everybody else are gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub struct LastGood {
     pub snapshot: Arc<Snapshot>,
     /// The components that ran in this host's slots, for the restart rule.
     pub ran: BTreeSet<String>,
+    /// The identities that ran in those slots: their links have answered. Files of older versions have none.
+    #[serde(default)]
+    pub identities: BTreeMap<String, String>,
 }
 
 /// Why there is no last good state although there is a file, or why it was not written.

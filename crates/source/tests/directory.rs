@@ -169,6 +169,7 @@ async fn a_start_without_a_directory_needs_a_last_good_state() {
         commit: None,
         snapshot: Arc::clone(&good.snapshot),
         ran: BTreeSet::new(),
+        identities: Default::default(),
     };
     let mut receiver = Box::new(DirectorySource::new(&nowhere)).start(Some(last_good)).await.unwrap();
     let state = receiver.borrow().clone();
@@ -198,8 +199,13 @@ async fn a_start_with_a_mistake_falls_back_to_the_last_good_form() {
     let directory = directory();
     let good = start(directory.path()).await.borrow().clone();
     fs::write(directory.path().join("todo.yaml"), "a: [").unwrap();
-    let last_good =
-        LastGood { revision: good.revision, commit: None, snapshot: good.snapshot, ran: BTreeSet::new() };
+    let last_good = LastGood {
+        revision: good.revision,
+        commit: None,
+        snapshot: good.snapshot,
+        ran: BTreeSet::new(),
+        identities: Default::default(),
+    };
     let receiver = Box::new(DirectorySource::new(directory.path())).start(Some(last_good)).await.unwrap();
     assert_eq!(image(&receiver.borrow()), Some("one"));
 }

@@ -18,7 +18,8 @@ fn state() -> LastGood {
     let ran = BTreeSet::from(["todo".to_owned()]);
     let commit = Commit { id: "c0ffee".into(), author: "Ada".into(), time: 7, subject: "Say more".into() };
     let (revision, snapshot) = ("dir-0123456789ab".into(), Arc::new(reading.snapshot));
-    LastGood { revision, commit: Some(commit), snapshot, ran }
+    let identities = [("todo".to_owned(), "c0de".to_owned())].into();
+    LastGood { revision, commit: Some(commit), snapshot, ran, identities }
 }
 
 fn file(directory: &Path) -> std::path::PathBuf {
@@ -48,6 +49,17 @@ fn a_half_written_file_beside_it_is_harmless() {
     fs::write(directory.path().join("last-good.json.new"), "dunlin last go").unwrap();
     assert_eq!(LastGood::load(directory.path()).unwrap().unwrap(), state());
     state().save(directory.path()).unwrap();
+}
+
+#[test]
+fn a_file_of_before_there_were_identities_is_loaded() {
+    let older = |saved: &LastGood| {
+        let mut value = serde_json::to_value(saved).unwrap();
+        value.as_object_mut().unwrap().remove("identities").unwrap();
+        value
+    };
+    let loaded: LastGood = serde_json::from_value(older(&state())).unwrap();
+    assert_eq!(loaded, LastGood { identities: Default::default(), ..state() });
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::{HostSlot, NotReady};
 use crate::desired::{Resolved, Resolver};
 use crate::events::{EventLog, What};
 use crate::links::{Links, bucket};
+use crate::remember::Identities;
 use crate::trials::Trials;
 
 /// Makes slots on this host.
@@ -29,6 +30,8 @@ pub(crate) struct Launcher {
     pub(crate) not_ready: Arc<NotReady>,
     pub(crate) events: Arc<EventLog>,
     pub(crate) trials: Arc<Trials>,
+    /// What ran here, from before a restart too.
+    pub(crate) ran: watch::Receiver<Identities>,
 }
 
 /// How long a link may take to answer for the first time; its other end may be starting as well.
@@ -56,8 +59,11 @@ impl dunlin_agent::Launcher for Launcher {
         if workload.serves_http().is_none() && (spec.http.is_some() || spec.readiness.is_some()) {
             return Err(everywhere(dunlin_runtime::HandleError::NotHttp));
         }
-        for store in stores {
-            first_answer(&store).await?;
+        // What ran here is not held up after a restart by what may be gone for a while: only its readiness path counts.
+        if self.ran.borrow().get(name) != Some(&demand.identity) {
+            for store in stores {
+                first_answer(&store).await?;
+            }
         }
         let readiness = spec.readiness.map(|readiness| readiness.path);
         Ok(Arc::new(HostSlot::start(name, workload, readiness, spec.timeouts.request, &self.not_ready)))
