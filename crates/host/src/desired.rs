@@ -19,6 +19,13 @@ pub(crate) struct Resolved {
     pub(crate) config: BTreeMap<String, String>,
 }
 
+impl Resolved {
+    /// The identity of `spec` with this in its slot.
+    pub(crate) fn identity(&self, spec: &WasmComponent) -> String {
+        dunlin_manifest::identity(spec, &self.image.digest, &self.config)
+    }
+}
+
 /// Where code and secrets come from on this host.
 #[derive(Debug, Clone)]
 pub(crate) struct Resolver {
@@ -50,8 +57,7 @@ impl Resolver {
 
     /// The identity that `component` has with what this host can read now. Blocks: it reads files.
     pub(crate) fn identity(&self, component: &str, spec: &WasmComponent) -> Result<String, String> {
-        let resolved = self.resolve(component, spec)?;
-        Ok(dunlin_manifest::identity(spec, &resolved.image.digest, &resolved.config))
+        Ok(self.resolve(component, spec)?.identity(spec))
     }
 
     /// What this host wants of a whole snapshot. Blocks: it reads files.

@@ -25,6 +25,8 @@ pub(crate) struct Source {
     pub(crate) source: watch::Receiver<State>,
     pub(crate) resolver: Resolver,
     pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
+    /// What `desired` is made of, for whoever starts it.
+    pub(crate) demanded: watch::Sender<Arc<Snapshot>>,
     pub(crate) desired: watch::Sender<Option<Desired>>,
     pub(crate) facts: watch::Sender<HostFacts>,
     /// Asked for what is wrong with it.
@@ -58,6 +60,7 @@ impl Source {
                     Some(view),
                 )
                 .await;
+                self.demanded.send_replace(Arc::clone(&snapshot));
                 self.desired.send_if_modified(|now| {
                     let new = now.as_ref() != desired.as_ref();
                     *now = desired;

@@ -37,7 +37,7 @@ use crate::observe::{self, Observed};
 use crate::remember::{Identities, Remember};
 use crate::serve::Service;
 use crate::server::{Server, ServerOptions};
-use crate::slots::{HostSlot, Launcher, NotReady};
+use crate::slots::{Forms, HostSlot, Launcher, NotReady};
 use crate::source::{SourceChoice, Started};
 use crate::status::{self, Manifests, Status};
 use crate::stores::Stores;
@@ -117,6 +117,7 @@ impl Host {
         let (snapshot_sender, snapshot) =
             watch::channel(past.as_ref().map(|past| Arc::clone(&past.snapshot)).unwrap_or_default());
         let (desired_sender, desired) = watch::channel(None);
+        let (demanded_sender, demanded) = watch::channel(Arc::clone(&snapshot.borrow()));
         let (identities_sender, identities) =
             watch::channel(past.as_ref().map(|past| past.identities.clone()).unwrap_or_default());
         let (facts_sender, facts) = watch::channel(HostFacts::default());
@@ -142,16 +143,20 @@ impl Host {
         let kept = Kept::load(&config.state);
         let observed = Observed::new(&config.id, kept, past.as_ref(), last_good.clone(), desired.clone());
         let not_ready = Arc::new(NotReady::default());
+        let forms = Forms {
+            resolver: resolver.clone(),
+            snapshot: demanded,
+            desired: desired.clone(),
+            trials: Arc::clone(&trials),
+        };
         let launcher = Arc::new(Launcher {
             id: config.id.clone(),
             engine: config.engine.clone(),
-            resolver: resolver.clone(),
-            snapshot: snapshot.clone(),
+            forms,
             links: Arc::clone(&links),
             log: Arc::clone(&log),
             not_ready: Arc::clone(&not_ready),
             events: Arc::clone(&observed.events),
-            trials: Arc::clone(&trials),
             ran: identities,
         });
         let agent_config = AgentConfig {
@@ -204,6 +209,7 @@ impl Host {
             source,
             resolver,
             snapshot: snapshot_sender,
+            demanded: demanded_sender,
             desired: desired_sender,
             facts: facts_sender,
             bus: Arc::clone(&bus),
