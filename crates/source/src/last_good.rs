@@ -12,8 +12,8 @@ use crate::Commit;
 use crate::kept::{KeptError, KeptFile};
 
 const VERSION: u32 = 1;
-/// More than any source reads, and still little memory.
-const LARGEST: u64 = 64;
+/// Sixteen times what a source reads ([`crate::files::MAXIMUM_TOTAL`]): here all that is left out there is written out.
+const LARGEST: u64 = 256;
 const FILE: KeptFile =
     KeptFile { name: "last-good.json", header: "dunlin last good state", version: VERSION, largest: LARGEST };
 

@@ -273,6 +273,20 @@ async fn too_many_files_are_refused_as_a_whole() {
 }
 
 #[tokio::test]
+async fn too_much_in_all_is_refused_as_a_whole() {
+    let directory = directory();
+    let mut receiver = start(directory.path()).await;
+    for number in 0..17 {
+        fs::write(directory.path().join(format!("much-{number}.yaml")), "#".repeat(1 << 20)).unwrap();
+    }
+    let (state, _) = wait(&mut receiver, |state| !state.conditions.is_empty()).await;
+    assert!(
+        matches!(&state.conditions[..], [Condition::Unreadable(reason)] if reason.contains("more than 16 MiB of YAML"))
+    );
+    assert_eq!(image(&state), Some("one"));
+}
+
+#[tokio::test]
 async fn equal_content_has_an_equal_revision_and_digest_wherever_it_is() {
     let (one, other) = (directory(), directory());
     let (one, other) = (start(one.path()).await.borrow().clone(), start(other.path()).await.borrow().clone());

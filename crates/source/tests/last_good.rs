@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dunlin_manifest::{File, read};
-use dunlin_source::{Commit, LastGood, LastGoodError};
+use dunlin_source::{Commit, KeptFile, LastGood, LastGoodError};
 use proptest::prelude::*;
 
 fn state() -> LastGood {
@@ -60,6 +60,18 @@ fn a_file_of_before_there_were_identities_is_loaded() {
     };
     let loaded: LastGood = serde_json::from_value(older(&state())).unwrap();
     assert_eq!(loaded, LastGood { identities: Default::default(), ..state() });
+}
+
+#[test]
+fn what_could_not_be_loaded_is_not_saved() {
+    const FILE: KeptFile = KeptFile { name: "kept.json", header: "kept", version: 1, largest: 1 };
+    let directory = tempfile::tempdir().unwrap();
+    let text = |length: usize| "x".repeat(length);
+    let most = (1 << 20) - "kept 1 sha256:\n\"\"".len() - 64;
+    FILE.save(directory.path(), &text(most)).unwrap();
+    let error = FILE.save(directory.path(), &text(most + 1)).unwrap_err();
+    assert!(error.to_string().contains("larger than 1 MiB"), "{error}");
+    assert_eq!(FILE.load::<String>(directory.path()).unwrap(), Some(text(most)), "what was there stays");
 }
 
 #[test]
