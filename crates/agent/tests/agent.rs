@@ -148,6 +148,7 @@ async fn one_of_two_runs_it_both_see_it_and_a_drain_hands_it_over() {
         providers: BTreeSet::from(["redis".into()]),
         details: serde_json::json!({"n": 1}),
         linked: None,
+        ..HostFacts::default()
     };
     first.facts.send_replace(facts.clone());
     until(2, "facts are published", || {

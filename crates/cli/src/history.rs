@@ -6,8 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use dunlin_host::events::in_words;
 use dunlin_host::history::{Outcome, Revision, Revisions};
-use dunlin_host::status::short_revision;
-use dunlin_manifest::HostId;
+use dunlin_manifest::{HostId, short_revision};
 use dunlin_providers::logging::escape;
 use serde::Serialize;
 

@@ -110,7 +110,7 @@ fn render(status: &Status) -> Vec<String> {
         styled(DIM, "lattice"),
         styled(BOLD, &status.lattice),
         styled(DIM, "revision"),
-        dunlin_source::short_revision(&status.revision),
+        dunlin_manifest::short_revision(&status.revision),
         styled(DIM, format!("as {} sees it", status.seen_by)),
     )];
     section(&mut lines, &["SITE", "HOST", "STATE", "SLOTS", "PROVIDERS"], hosts(status));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dunlin_manifest::{ConfigValue, Snapshot, WasmComponent};
-use dunlin_placement::{Demand, Desired, SiteDemand};
+use dunlin_placement::{Demand, Desired};
 use dunlin_source::SecretFiles;
 
 use crate::images::{Image, Images};
@@ -17,6 +17,13 @@ pub(crate) type Resolution = Result<Resolved, String>;
 pub(crate) struct Resolved {
     pub(crate) image: Image,
     pub(crate) config: BTreeMap<String, String>,
+}
+
+impl Resolved {
+    /// The identity of `spec` with this in its slot.
+    pub(crate) fn identity(&self, spec: &WasmComponent) -> String {
+        dunlin_manifest::identity(spec, &self.image.digest, &self.config)
+    }
 }
 
 /// Where code and secrets come from on this host.
@@ -50,8 +57,7 @@ impl Resolver {
 
     /// The identity that `component` has with what this host can read now. Blocks: it reads files.
     pub(crate) fn identity(&self, component: &str, spec: &WasmComponent) -> Result<String, String> {
-        let resolved = self.resolve(component, spec)?;
-        Ok(dunlin_manifest::identity(spec, &resolved.image.digest, &resolved.config))
+        Ok(self.resolve(component, spec)?.identity(spec))
     }
 
     /// What this host wants of a whole snapshot. Blocks: it reads files.
@@ -63,7 +69,7 @@ impl Resolver {
             let identity = self.identity(name, &object.spec);
             let identity = identity
                 .unwrap_or_else(|_| dunlin_manifest::identity(&object.spec, "unresolved", &BTreeMap::new()));
-            (name.clone(), demand(name, &object.spec, identity))
+            (name.clone(), Demand::of(name, &object.spec, identity))
         };
         Desired {
             revision: revision.to_owned(),
@@ -71,23 +77,6 @@ impl Resolver {
             components: snapshot.components.iter().map(demand).collect(),
             before: BTreeMap::new(),
         }
-    }
-}
-
-fn demand(name: &str, spec: &WasmComponent, identity: String) -> Demand {
-    let site = |(site, placement): (&String, &dunlin_manifest::SitePlacement)| {
-        let host_labels = placement.host_labels.clone();
-        (site.clone(), SiteDemand { replicas: placement.replicas, host_labels })
-    };
-    Demand {
-        component: name.to_owned(),
-        identity,
-        sites: spec.sites.iter().map(site).collect(),
-        memory: spec.resources.limits.memory,
-        suspend: spec.suspend,
-        request_timeout: spec.timeouts.request,
-        failover: spec.failover.clone(),
-        update: spec.update.clone(),
     }
 }
 

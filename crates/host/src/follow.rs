@@ -1,7 +1,5 @@
-//! The host's own loops: what the source says, what the lattice looks like, what is to be remembered.
+//! The host's own loops: what the source says, and what the lattice looks like.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -27,6 +25,8 @@ pub(crate) struct Source {
     pub(crate) source: watch::Receiver<State>,
     pub(crate) resolver: Resolver,
     pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
+    /// What `desired` is made of, for whoever starts it.
+    pub(crate) demanded: watch::Sender<Arc<Snapshot>>,
     pub(crate) desired: watch::Sender<Option<Desired>>,
     pub(crate) facts: watch::Sender<HostFacts>,
     /// Asked for what is wrong with it.
@@ -60,6 +60,7 @@ impl Source {
                     Some(view),
                 )
                 .await;
+                self.demanded.send_replace(Arc::clone(&snapshot));
                 self.desired.send_if_modified(|now| {
                     let new = now.as_ref() != desired.as_ref();
                     *now = desired;
@@ -187,32 +188,5 @@ pub(crate) async fn picture(shared: Arc<Shared>) {
             seen = Some((view, snapshot));
         }
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Keeps on disk what a restart needs: the last good state and what ran.
-pub(crate) async fn remember(
-    folder: PathBuf,
-    mut states: watch::Receiver<State>,
-    mut ran: watch::Receiver<BTreeSet<String>>,
-) {
-    let mut kept = None;
-    loop {
-        let State { revision, commit, snapshot, .. } = states.borrow_and_update().clone();
-        let good = LastGood { revision, commit, snapshot, ran: ran.borrow_and_update().clone() };
-        let something = !good.snapshot.components.is_empty() || !good.ran.is_empty();
-        if something && kept.as_ref() != Some(&good) {
-            let (folder, saving) = (folder.clone(), good.clone());
-            let saved = tokio::task::spawn_blocking(move || saving.save(&folder)).await;
-            if let Ok(Err(error)) = saved {
-                tracing::warn!(%error, "the last good state cannot be kept; a restart would not know it");
-            } else {
-                kept = Some(good);
-            }
-        }
-        tokio::select! {
-            changed = states.changed() => if changed.is_err() { return },
-            changed = ran.changed() => if changed.is_err() { return },
-        }
     }
 }

@@ -34,9 +34,10 @@ use crate::link::Link;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::observe::{self, Observed};
+use crate::remember::{Identities, Remember};
 use crate::serve::Service;
 use crate::server::{Server, ServerOptions};
-use crate::slots::{HostSlot, Launcher, NotReady};
+use crate::slots::{Forms, HostSlot, Launcher, NotReady};
 use crate::source::{SourceChoice, Started};
 use crate::status::{self, Manifests, Status};
 use crate::stores::Stores;
@@ -116,6 +117,9 @@ impl Host {
         let (snapshot_sender, snapshot) =
             watch::channel(past.as_ref().map(|past| Arc::clone(&past.snapshot)).unwrap_or_default());
         let (desired_sender, desired) = watch::channel(None);
+        let (demanded_sender, demanded) = watch::channel(Arc::clone(&snapshot.borrow()));
+        let (identities_sender, identities) =
+            watch::channel(past.as_ref().map(|past| past.identities.clone()).unwrap_or_default());
         let (facts_sender, facts) = watch::channel(HostFacts::default());
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let stores = Stores::new(
@@ -139,16 +143,21 @@ impl Host {
         let kept = Kept::load(&config.state);
         let observed = Observed::new(&config.id, kept, past.as_ref(), last_good.clone(), desired.clone());
         let not_ready = Arc::new(NotReady::default());
+        let forms = Forms {
+            resolver: resolver.clone(),
+            snapshot: demanded,
+            desired: desired.clone(),
+            trials: Arc::clone(&trials),
+        };
         let launcher = Arc::new(Launcher {
             id: config.id.clone(),
             engine: config.engine.clone(),
-            resolver: resolver.clone(),
-            snapshot: snapshot.clone(),
+            forms,
             links: Arc::clone(&links),
             log: Arc::clone(&log),
             not_ready: Arc::clone(&not_ready),
             events: Arc::clone(&observed.events),
-            trials: Arc::clone(&trials),
+            ran: identities,
         });
         let agent_config = AgentConfig {
             labels: config.labels.clone(),
@@ -188,11 +197,19 @@ impl Host {
             ready: AtomicBool::new(false),
         });
         links.know_host(&shared);
-        let remembering = follow::remember(config.state.clone(), source.clone(), agent.ran());
+        let remembering = Remember {
+            folder: config.state.clone(),
+            states: source.clone(),
+            ran: agent.ran(),
+            slots: in_slots(agent.slots()),
+            news: shared.news.subscribe(),
+            identities: identities_sender,
+        };
         let following = follow::Source {
             source,
             resolver,
             snapshot: snapshot_sender,
+            demanded: demanded_sender,
             desired: desired_sender,
             facts: facts_sender,
             bus: Arc::clone(&bus),
@@ -203,7 +220,7 @@ impl Host {
             spawn(following.run(Arc::clone(&shared))),
             spawn(follow::picture(Arc::clone(&shared))),
             spawn(trials::keep(Arc::clone(&shared))),
-            spawn(remembering),
+            spawn(remembering.run()),
             spawn(events::follow(agent.events(), Arc::clone(&observed.events))),
             spawn(observe::watch(config.state.clone(), Arc::clone(&shared))),
         ];
@@ -340,6 +357,14 @@ impl Shared {
             self.snapshot.borrow().components.get(component).map(|object| object.spec.timeouts.request);
         let timeout = timeout.unwrap_or_else(|| dunlin_manifest::Timeouts::default().request);
         self.trials.request_timeout(component).map_or(timeout, |before| before.max(timeout))
+    }
+}
+
+/// The identities that serve in a host's slots, whenever one asks.
+fn in_slots(table: Arc<ArcSwap<SlotTable<HostSlot>>>) -> impl Fn() -> Identities + Send {
+    move || {
+        let table = table.load();
+        table.iter().map(|(name, slot)| (name.to_owned(), slot.demand.identity.clone())).collect()
     }
 }
 

@@ -23,6 +23,7 @@ mod links;
 mod metrics;
 mod observe;
 mod readiness;
+mod remember;
 mod serve;
 pub mod server;
 mod slots;

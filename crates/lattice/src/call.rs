@@ -21,7 +21,7 @@ mod spans;
 mod tests;
 
 pub use client::{CallClient, Candidate, Reply, Request};
-pub use error::CallError;
+pub use error::{CallError, Unanswered};
 pub use report::{CallCounters, Ending, Report};
 pub use serve::{Answer, Incoming, Refusal, Serve};
 pub use server::CallServer;

@@ -19,7 +19,7 @@ pub mod witness;
 pub use bus::{Bus, BusError, Connection, ConnectionState, Message, Subscription};
 pub use call::{
     Answer, CallClient, CallCounters, CallError, CallServer, CallSettings, Candidate, Ending, Incoming,
-    Refusal, Reply, Report, Request, Serve,
+    Refusal, Reply, Report, Request, Serve, Unanswered,
 };
 pub use router::{Executed, Place, Safety};
 pub use stream::{Body, BodyBroken, BodySender, BodyStream, Piece, StreamCounters};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dunlin_manifest::HostId;
+use dunlin_manifest::{HostId, is_commit};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -53,9 +53,7 @@ pub fn encode(commit: &str) -> Bytes {
 pub fn read(subjects: &Subjects, subject: &str, payload: Bytes) -> Result<(HostId, String), Refused> {
     let from = subjects.parse_nudge(subject).ok_or(Refused::Subject)?;
     let Frame { commit } = wire::decode(payload)?;
-    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let is_commit = [40, 64].contains(&commit.len()) && commit.bytes().all(digit);
-    if is_commit { Ok((from, commit)) } else { Err(Refused::Commit) }
+    if is_commit(&commit) { Ok((from, commit)) } else { Err(Refused::Commit) }
 }
 
 /// Says what this host sees and hears what others see. Dropping it ends that.

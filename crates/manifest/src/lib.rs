@@ -21,6 +21,7 @@ mod print;
 mod ratio;
 mod reading;
 mod reference;
+mod revision;
 mod schema;
 mod tree;
 mod types;
@@ -37,6 +38,7 @@ pub use print::print;
 pub use ratio::Ratio;
 pub use reading::{File, Reading, read};
 pub use reference::reference_page;
+pub use revision::{ENOUGH_DIGITS, is_commit, short_revision};
 pub use schema::json_schema;
 pub use types::{
     API_VERSION, Abort, Canary, ConfigValue, Egress, Failover, GROUP, Http, KeyValueBackend, Kind, Lattice,

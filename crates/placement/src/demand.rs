@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dunlin_manifest::WasmComponent;
 pub use dunlin_manifest::{Failover, Replicas, Update};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,27 @@ pub struct Demand {
     /// How a new identity replaces the old; without it at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<Update>,
+}
+
+impl Demand {
+    /// What `spec` asks for of the component `name`, with `identity` in its slots.
+    #[must_use]
+    pub fn of(name: &str, spec: &WasmComponent, identity: String) -> Self {
+        let site = |(site, placement): (&String, &dunlin_manifest::SitePlacement)| {
+            let host_labels = placement.host_labels.clone();
+            (site.clone(), SiteDemand { replicas: placement.replicas, host_labels })
+        };
+        Self {
+            component: name.to_owned(),
+            identity,
+            sites: spec.sites.iter().map(site).collect(),
+            memory: spec.resources.limits.memory,
+            suspend: spec.suspend,
+            request_timeout: spec.timeouts.request,
+            failover: spec.failover.clone(),
+            update: spec.update.clone(),
+        }
+    }
 }
 
 /// What a host can start of a component besides what Git says now: the form that took all calls before it.

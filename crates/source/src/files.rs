@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 pub(crate) const MAXIMUM_FILES: usize = 1000;
 /// The most bytes of one file.
 pub(crate) const MAXIMUM_SIZE: u64 = 1 << 20;
+/// The most bytes of all files together.
+pub(crate) const MAXIMUM_TOTAL: u64 = 16 << 20;
 /// The most names that are looked at, whatever they are.
 pub(crate) const MAXIMUM_NAMES: usize = 20_000;
 /// The deepest directory below the first.
@@ -22,12 +24,26 @@ pub(crate) const MAXIMUM_DEPTH: usize = 16;
 pub(crate) struct Listing {
     /// The files, by path.
     pub(crate) files: Vec<File>,
+    /// Their bytes, all together.
+    pub(crate) size: u64,
     /// Files that are there and cannot be read.
     pub(crate) unreadable: Vec<Unreadable>,
     /// The directories that were looked into, the first one included.
     pub(crate) directories: BTreeSet<PathBuf>,
     /// For a directory, `dir-` and 12 hexadecimal digits of the SHA-256 of all of it; for a commit, its id.
     pub(crate) revision: String,
+}
+
+impl Listing {
+    /// Adds a file, unless it is too much.
+    pub(crate) fn add(&mut self, file: File) -> Result<(), Refused> {
+        self.size += file.text.len() as u64;
+        if self.size > MAXIMUM_TOTAL {
+            return Err(too_many(MAXIMUM_TOTAL >> 20, "MiB of YAML"));
+        }
+        self.files.push(file);
+        Ok(())
+    }
 }
 
 /// A file that is there and cannot be read.
@@ -140,42 +156,36 @@ impl Walk<'_> {
             if self.listing.files.len() + self.listing.unreadable.len() >= MAXIMUM_FILES {
                 return Err(too_many(MAXIMUM_FILES, "YAML files"));
             }
-            self.file(relative, &path, &metadata);
+            self.file(relative, &path, &metadata)?;
         }
         Ok(())
     }
 
-    fn file(&mut self, relative: &Path, path: &Path, metadata: &Metadata) {
+    fn file(&mut self, relative: &Path, path: &Path, metadata: &Metadata) -> Result<(), Refused> {
         if metadata.is_symlink() {
             match path.canonicalize() {
                 Ok(target) if target.starts_with(self.home) => {}
                 Ok(_) => {
                     let hint = Some("put the file itself there".into());
-                    return self.unreadable(
-                        relative,
-                        "a link that leads out of the directory".into(),
-                        None,
-                        hint,
-                    );
+                    self.unreadable(relative, "a link that leads out of the directory".into(), None, hint);
+                    return Ok(());
                 }
                 Err(error) => {
-                    return self.unreadable(
-                        relative,
-                        format!("a link that leads nowhere: {error}"),
-                        None,
-                        None,
-                    );
+                    let found = format!("a link that leads nowhere: {error}");
+                    self.unreadable(relative, found, None, None);
+                    return Ok(());
                 }
             }
         }
         match contents(path) {
             Ok(Some(text)) => {
                 self.mix(relative, text.as_bytes());
-                self.listing.files.push(File { path: path.display().to_string(), text });
+                self.listing.add(File { path: path.display().to_string(), text })?;
             }
             Ok(None) => {}
             Err(Unreadable { found, allowed, hint, .. }) => self.unreadable(relative, found, allowed, hint),
         }
+        Ok(())
     }
 
     fn unreadable(&mut self, relative: &Path, found: String, allowed: Option<String>, hint: Option<String>) {
@@ -235,7 +245,7 @@ fn wrong(found: String, allowed: Option<&str>, hint: Option<&str>) -> Unreadable
     Unreadable { path: String::new(), found, allowed: allowed.map(Into::into), hint: hint.map(Into::into) }
 }
 
-pub(crate) fn too_many(limit: usize, what: &str) -> Refused {
+pub(crate) fn too_many(limit: impl std::fmt::Display, what: &str) -> Refused {
     Refused {
         reason: format!("more than {limit} {what} in it"),
         remedy: "give the directory that holds the manifests and little else".into(),

@@ -21,7 +21,7 @@ pub struct KeptFile {
     pub header: &'static str,
     /// The version that is written; a higher one is not read.
     pub version: u32,
-    /// More MiB than are ever written; a larger one is not read.
+    /// The most MiB that are written or read.
     pub largest: u64,
 }
 
@@ -79,17 +79,23 @@ impl KeptFile {
     /// Saves `value` in `directory`, which is created if it is missing. When this returns, it is on disk.
     ///
     /// # Errors
-    /// The file system refuses; what was saved before is still there then.
+    /// The file system refuses, or it is larger than it may be; what was saved before is still there then.
     pub fn save<T: Serialize>(&self, directory: &Path, value: &T) -> io::Result<()> {
         fs::create_dir_all(directory)?;
         let body = serde_json::to_vec(value)?;
+        let header = format!("{} {} {}\n", self.header, self.version, checksum(&body));
+        if (header.len() + body.len()) as u64 > self.largest << 20 {
+            let reason =
+                format!("it would be larger than {} MiB, which would not be read again", self.largest);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
         let beside = directory.join(format!("{}.new", self.name));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&beside)?;
-        file.write_all(format!("{} {} {}\n", self.header, self.version, checksum(&body)).as_bytes())?;
+        file.write_all(header.as_bytes())?;
         file.write_all(&body)?;
         file.sync_all()?;
         fs::rename(&beside, directory.join(self.name))?;

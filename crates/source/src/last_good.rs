@@ -1,6 +1,6 @@
 //! The last good state on disk: what a host goes on with when its source and everybody else are gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::Commit;
 use crate::kept::{KeptError, KeptFile};
 
 const VERSION: u32 = 1;
-/// More than any source reads, and still little memory.
-const LARGEST: u64 = 64;
+/// Sixteen times what a source reads ([`crate::files::MAXIMUM_TOTAL`]): here all that is left out there is written out.
+const LARGEST: u64 = 256;
 const FILE: KeptFile =
     KeptFile { name: "last-good.json", header: "dunlin last good state", version: VERSION, largest: LARGEST };
 
@@ -29,6 +29,9 @@ pub struct LastGood {
     pub snapshot: Arc<Snapshot>,
     /// The components that ran in this host's slots, for the restart rule.
     pub ran: BTreeSet<String>,
+    /// The identities that ran in those slots: their links have answered. Files of older versions have none.
+    #[serde(default)]
+    pub identities: BTreeMap<String, String>,
 }
 
 /// Why there is no last good state although there is a file, or why it was not written.

@@ -19,7 +19,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dunlin_manifest::{Mistake, Snapshot};
+use dunlin_manifest::{Mistake, Snapshot, short_revision};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -27,7 +27,6 @@ pub use config::{ConfigError, resolve_config};
 pub use directory::{DirectorySource, directory_revision, read_directory};
 pub use git::{
     GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, Nudges, check_branch, read_path, read_repository,
-    short_revision,
 };
 pub use kept::{KeptError, KeptFile};
 pub use last_good::{LastGood, LastGoodError};

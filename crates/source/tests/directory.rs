@@ -169,6 +169,7 @@ async fn a_start_without_a_directory_needs_a_last_good_state() {
         commit: None,
         snapshot: Arc::clone(&good.snapshot),
         ran: BTreeSet::new(),
+        identities: Default::default(),
     };
     let mut receiver = Box::new(DirectorySource::new(&nowhere)).start(Some(last_good)).await.unwrap();
     let state = receiver.borrow().clone();
@@ -198,8 +199,13 @@ async fn a_start_with_a_mistake_falls_back_to_the_last_good_form() {
     let directory = directory();
     let good = start(directory.path()).await.borrow().clone();
     fs::write(directory.path().join("todo.yaml"), "a: [").unwrap();
-    let last_good =
-        LastGood { revision: good.revision, commit: None, snapshot: good.snapshot, ran: BTreeSet::new() };
+    let last_good = LastGood {
+        revision: good.revision,
+        commit: None,
+        snapshot: good.snapshot,
+        ran: BTreeSet::new(),
+        identities: Default::default(),
+    };
     let receiver = Box::new(DirectorySource::new(directory.path())).start(Some(last_good)).await.unwrap();
     assert_eq!(image(&receiver.borrow()), Some("one"));
 }
@@ -262,6 +268,20 @@ async fn too_many_files_are_refused_as_a_whole() {
     let (state, _) = wait(&mut receiver, |state| !state.conditions.is_empty()).await;
     assert!(
         matches!(&state.conditions[..], [Condition::Unreadable(reason)] if reason.contains("more than 1000 YAML files"))
+    );
+    assert_eq!(image(&state), Some("one"));
+}
+
+#[tokio::test]
+async fn too_much_in_all_is_refused_as_a_whole() {
+    let directory = directory();
+    let mut receiver = start(directory.path()).await;
+    for number in 0..17 {
+        fs::write(directory.path().join(format!("much-{number}.yaml")), "#".repeat(1 << 20)).unwrap();
+    }
+    let (state, _) = wait(&mut receiver, |state| !state.conditions.is_empty()).await;
+    assert!(
+        matches!(&state.conditions[..], [Condition::Unreadable(reason)] if reason.contains("more than 16 MiB of YAML"))
     );
     assert_eq!(image(&state), Some("one"));
 }

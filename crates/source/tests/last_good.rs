@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dunlin_manifest::{File, read};
-use dunlin_source::{Commit, LastGood, LastGoodError};
+use dunlin_source::{Commit, KeptFile, LastGood, LastGoodError};
 use proptest::prelude::*;
 
 fn state() -> LastGood {
@@ -18,7 +18,8 @@ fn state() -> LastGood {
     let ran = BTreeSet::from(["todo".to_owned()]);
     let commit = Commit { id: "c0ffee".into(), author: "Ada".into(), time: 7, subject: "Say more".into() };
     let (revision, snapshot) = ("dir-0123456789ab".into(), Arc::new(reading.snapshot));
-    LastGood { revision, commit: Some(commit), snapshot, ran }
+    let identities = [("todo".to_owned(), "c0de".to_owned())].into();
+    LastGood { revision, commit: Some(commit), snapshot, ran, identities }
 }
 
 fn file(directory: &Path) -> std::path::PathBuf {
@@ -48,6 +49,29 @@ fn a_half_written_file_beside_it_is_harmless() {
     fs::write(directory.path().join("last-good.json.new"), "dunlin last go").unwrap();
     assert_eq!(LastGood::load(directory.path()).unwrap().unwrap(), state());
     state().save(directory.path()).unwrap();
+}
+
+#[test]
+fn a_file_of_before_there_were_identities_is_loaded() {
+    let older = |saved: &LastGood| {
+        let mut value = serde_json::to_value(saved).unwrap();
+        value.as_object_mut().unwrap().remove("identities").unwrap();
+        value
+    };
+    let loaded: LastGood = serde_json::from_value(older(&state())).unwrap();
+    assert_eq!(loaded, LastGood { identities: Default::default(), ..state() });
+}
+
+#[test]
+fn what_could_not_be_loaded_is_not_saved() {
+    const FILE: KeptFile = KeptFile { name: "kept.json", header: "kept", version: 1, largest: 1 };
+    let directory = tempfile::tempdir().unwrap();
+    let text = |length: usize| "x".repeat(length);
+    let most = (1 << 20) - "kept 1 sha256:\n\"\"".len() - 64;
+    FILE.save(directory.path(), &text(most)).unwrap();
+    let error = FILE.save(directory.path(), &text(most + 1)).unwrap_err();
+    assert!(error.to_string().contains("larger than 1 MiB"), "{error}");
+    assert_eq!(FILE.load::<String>(directory.path()).unwrap(), Some(text(most)), "what was there stays");
 }
 
 #[test]

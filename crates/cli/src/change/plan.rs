@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dunlin_host::status::{HostStatus, Status};
 use dunlin_manifest::{HostId, Replicas, WasmComponent};
-use dunlin_placement::{Demand, HostView, SiteDemand, SlotState, SlotView, total_asked, wanted};
+use dunlin_placement::{Demand, HostView, SlotState, SlotView, total_asked, wanted};
 use serde::Serialize;
 
 /// What becomes of the slots of one component.
@@ -47,7 +47,8 @@ fn by_host(name: &str, after: &WasmComponent, status: &Status) -> Slots {
             found.hosts.iter().map(move |(host, seen)| view(HostId::new(site, host), seen))
         })
         .collect();
-    let demand = demand(name, after);
+    // Who is wanted does not depend on what runs in a slot.
+    let demand = Demand::of(name, after, String::new());
     let mut slots = Slots { promises: total_asked(&demand, &hosts), ..Slots::default() };
     let mut chosen = Vec::new();
     for site in demand.sites.keys() {
@@ -72,23 +73,6 @@ fn by_host(name: &str, after: &WasmComponent, status: &Status) -> Slots {
 
 fn is_none(demand: &Demand, site: &str) -> bool {
     demand.sites.get(site).is_none_or(|site| site.replicas == Replicas::Count(0))
-}
-
-fn demand(name: &str, spec: &WasmComponent) -> Demand {
-    let site = |(site, placement): (&String, &dunlin_manifest::SitePlacement)| {
-        let host_labels = placement.host_labels.clone();
-        (site.clone(), SiteDemand { replicas: placement.replicas, host_labels })
-    };
-    Demand {
-        component: name.to_owned(),
-        identity: String::new(),
-        sites: spec.sites.iter().map(site).collect(),
-        memory: spec.resources.limits.memory,
-        suspend: spec.suspend,
-        request_timeout: spec.timeouts.request,
-        failover: spec.failover.clone(),
-        update: spec.update.clone(),
-    }
 }
 
 fn view(id: HostId, seen: &HostStatus) -> HostView {

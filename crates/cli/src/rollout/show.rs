@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use dunlin_host::events::{Event, What, in_words};
 use dunlin_host::history::Outcome;
-use dunlin_host::status::{Wait, short_revision};
+use dunlin_host::status::Wait;
+use dunlin_manifest::short_revision;
 use dunlin_providers::logging::escape;
 use serde_json::json;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dunlin_host::history::{Change, ChangeKind, Outcome, Revision};
-use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Truth, Wait, short_revision};
+use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Truth, Wait};
+use dunlin_manifest::short_revision;
 
 use super::look::{Look, is};
 

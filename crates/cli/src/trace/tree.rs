@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_host::events::{Event, in_words};
-use dunlin_host::status::{Kstatus, Truth, short_revision};
+use dunlin_host::status::{Kstatus, Truth};
 use dunlin_host::why::{Why, WhySlot};
+use dunlin_manifest::short_revision;
 use dunlin_providers::logging::escape;
 
 use crate::logs::time_of_day;

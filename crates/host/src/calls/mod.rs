@@ -10,7 +10,7 @@ use dunlin_lattice::subjects::Subjects;
 use dunlin_lattice::witness::{Watcher, Witness};
 use dunlin_lattice::{
     Bus, BusError, CallClient, CallCounters, CallError, CallServer, CallSettings, Candidate, Connection,
-    Place, Reply, Request, Serve,
+    Place, Reply, Request, Serve, Unanswered,
 };
 use dunlin_manifest::HostId;
 use tokio::time::Instant;
@@ -78,6 +78,16 @@ impl Calls {
         replicas: &[Replica],
         request: Request,
     ) -> Result<Reply, CallError> {
+        self.call_or_return(meter, replicas, request).await.map_err(|unanswered| unanswered.error)
+    }
+
+    /// The same, and gives the request back where it may be made again.
+    pub(crate) async fn call_or_return(
+        &self,
+        meter: &CallMeter,
+        replicas: &[Replica],
+        request: Request,
+    ) -> Result<Reply, Unanswered> {
         let now = Instant::now();
         let candidates: Vec<_> = replicas.iter().map(|replica| self.candidate(replica, now)).collect();
         let names = Names {
@@ -90,7 +100,7 @@ impl Calls {
         let mut underway = self.begin(Some(meter), names);
         underway.asks(request.values.len(), &request.body);
         let result = self.client.call_reported(&candidates, request, &mut underway.report).await;
-        underway.results(&result);
+        underway.results(result.as_ref().map_err(|unanswered| &unanswered.error));
         result
     }
 

@@ -64,7 +64,7 @@ impl<'a> Underway<'a> {
     }
 
     /// It ended with this.
-    pub(super) fn results(&mut self, result: &Result<Reply, CallError>) {
+    pub(super) fn results(&mut self, result: Result<&Reply, &CallError>) {
         self.ending = Ending::of(result);
         if let (Some(record), Ok(reply)) = (&mut self.record, result) {
             record.answered = size(reply.values.len(), &reply.body);

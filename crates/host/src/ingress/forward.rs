@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dunlin_lattice::{Body, CallError, Ending, Executed, Request as Call, Safety};
+use dunlin_lattice::{CallError, Ending, Executed, Request as Call, Safety, Unanswered};
 use http::{Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::Instant;
@@ -63,16 +63,15 @@ pub(super) async fn forward(
         traceparent: head.headers.get(trace::PARENT).and_then(|value| value.to_str().ok()).map(str::to_owned),
     };
     let reply = loop {
-        let again = again(&call);
-        match (shared.calls.call(&meter.calls, &candidates, call).await, again) {
-            (Ok(reply), _) => break reply,
-            (Err(error @ CallError::Unavailable { .. }), Some(again)) => {
+        match shared.calls.call_or_return(&meter.calls, &candidates, call).await {
+            Ok(reply) => break reply,
+            Err(Unanswered { error: error @ CallError::Unavailable { .. }, again: Some(again) }) => {
                 match others(shared, component, remote, &candidates, &mut patience).await {
-                    Some(others) => (candidates, call) = (others, again),
+                    Some(others) => (candidates, call) = (others, *again),
                     None => return explain(error, deadline),
                 }
             }
-            (Err(error), _) => return explain(error, deadline),
+            Err(Unanswered { error, .. }) => return explain(error, deadline),
         }
     };
     meter.forwarded_to(&reply.served_by.site);
@@ -103,26 +102,6 @@ async fn others(
         }
     }
     None
-}
-
-/// The same call once more, unless its body is a stream.
-fn again(call: &Call) -> Option<Call> {
-    let body = match &call.body {
-        Body::Empty => Body::Empty,
-        Body::Whole(bytes) => Body::Whole(bytes.clone()),
-        Body::Stream(_) => return None,
-    };
-    Some(Call {
-        target: call.target.clone(),
-        function: call.function.clone(),
-        from_component: String::new(),
-        link: String::new(),
-        values: call.values.clone(),
-        body,
-        deadline: call.deadline,
-        safety: call.safety,
-        traceparent: call.traceparent.clone(),
-    })
 }
 
 /// Which methods do no harm when they are executed twice.

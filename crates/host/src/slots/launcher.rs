@@ -5,30 +5,30 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dunlin_agent::StartFailure;
-use dunlin_manifest::{HostId, LinkTarget, Snapshot, WasmComponent};
+use dunlin_manifest::{HostId, LinkTarget, WasmComponent};
 use dunlin_placement::Demand;
 use dunlin_providers::logging::{LogBuffer, Origin};
 use dunlin_runtime::{Bindings, CodeFrom, CompileError, Egress, Engine, KeyValueBinding, Limits};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{HostSlot, NotReady};
-use crate::desired::{Resolved, Resolver};
+use super::{Forms, HostSlot, NotReady};
+use crate::desired::Resolved;
 use crate::events::{EventLog, What};
 use crate::links::{Links, bucket};
-use crate::trials::Trials;
+use crate::remember::Identities;
 
 /// Makes slots on this host.
 pub(crate) struct Launcher {
     pub(crate) id: HostId,
     pub(crate) engine: Engine,
-    pub(crate) resolver: Resolver,
-    pub(crate) snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) forms: Forms,
     pub(crate) links: Arc<Links>,
     pub(crate) log: Arc<LogBuffer>,
     pub(crate) not_ready: Arc<NotReady>,
     pub(crate) events: Arc<EventLog>,
-    pub(crate) trials: Arc<Trials>,
+    /// What ran here, from before a restart too.
+    pub(crate) ran: watch::Receiver<Identities>,
 }
 
 /// How long a link may take to answer for the first time; its other end may be starting as well.
@@ -42,10 +42,7 @@ impl dunlin_agent::Launcher for Launcher {
 
     async fn start(&self, demand: &Demand) -> Result<Arc<HostSlot>, StartFailure> {
         let name = demand.component.as_str();
-        let object = self.snapshot.borrow().components.get(name).cloned();
-        let git = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
-        let spec = self.trials.form(name, &demand.identity, &git).unwrap_or(git);
-        let resolved = self.resolve(name, &spec).await?;
+        let (spec, resolved) = self.forms.of(demand).await?;
         let begun = Instant::now();
         let obtained = self.engine.obtain(resolved.image.code.clone()).await;
         let (compiled, from) = obtained.map_err(compile_failure)?;
@@ -56,8 +53,11 @@ impl dunlin_agent::Launcher for Launcher {
         if workload.serves_http().is_none() && (spec.http.is_some() || spec.readiness.is_some()) {
             return Err(everywhere(dunlin_runtime::HandleError::NotHttp));
         }
-        for store in stores {
-            first_answer(&store).await?;
+        // What ran here is not held up after a restart by what may be gone for a while: only its readiness path counts.
+        if self.ran.borrow().get(name) != Some(&demand.identity) {
+            for store in stores {
+                first_answer(&store).await?;
+            }
         }
         let readiness = spec.readiness.map(|readiness| readiness.path);
         Ok(Arc::new(HostSlot::start(name, workload, readiness, spec.timeouts.request, &self.not_ready)))
@@ -66,9 +66,9 @@ impl dunlin_agent::Launcher for Launcher {
     /// Compiled code stays in the engine's cache, on disk; instances and links are for the start.
     async fn prepare(&self, demand: &Demand) -> Result<(), StartFailure> {
         let name = demand.component.as_str();
-        let object = self.snapshot.borrow().components.get(name).cloned();
-        let spec = object.ok_or_else(|| here(format!("{name} is no longer in the manifests")))?.spec;
-        let resolved = self.resolve(name, &spec).await?;
+        let spec =
+            self.forms.spec(name).ok_or_else(|| here(format!("{name} is no longer in the manifests")))?;
+        let resolved = self.forms.resolve(name, &spec).await?;
         self.engine.compile(resolved.image.code.clone()).await.map_err(compile_failure)?;
         tracing::info!(component = name, "compiled ahead, in case another site is lost");
         Ok(())
@@ -76,12 +76,6 @@ impl dunlin_agent::Launcher for Launcher {
 }
 
 impl Launcher {
-    async fn resolve(&self, name: &str, spec: &WasmComponent) -> Result<Resolved, StartFailure> {
-        let (resolver, component, spec) = (self.resolver.clone(), name.to_owned(), spec.clone());
-        let resolving = tokio::task::spawn_blocking(move || resolver.resolve(&component, &spec));
-        resolving.await.map_err(here)?.map_err(StartFailure::Here)
-    }
-
     /// What each import leads to. Links of other kinds than the import needs are refused by the runtime.
     fn bind(&self, name: &str, spec: &WasmComponent, resolved: &Resolved) -> Result<Bindings, StartFailure> {
         let origin = Origin {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::assemble::{assemble, set_gauges};
 pub(crate) use self::conditions::{Accepted, Ages, Facts, Picture, judge};
-pub use self::conditions::{ComponentCondition, Kstatus, Truth, Wait, short_revision};
+pub use self::conditions::{ComponentCondition, Kstatus, Truth, Wait};
 pub(crate) use self::why::why;
 
 /// The lattice as one host sees it.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::client::{Candidate, Reply};
+use super::client::{Candidate, Reply, Request};
 use super::frames::{self, Kind, OVERHEAD, RefusalKind, Reset};
 use super::line::Line;
 use super::pending::{Heard, Waiting};
@@ -38,6 +38,13 @@ impl Prepared {
     pub(crate) fn size(&self) -> usize {
         let names = self.from_component.len() + self.link.len();
         self.values.len() + names + self.traceparent.as_ref().map_or(0, String::len) + OVERHEAD
+    }
+
+    /// The request as it was made in the context `traceparent`, unless something of its body was taken.
+    pub(crate) fn again(self, traceparent: Option<String>) -> Option<Request> {
+        let body = self.body.give_back()?;
+        let Self { target, function, from_component, link, values, deadline, safety, .. } = self;
+        Some(Request { target, function, from_component, link, values, body, deadline, safety, traceparent })
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use super::attempt::{Attempt, Ended, Prepared};
 use super::frames::OVERHEAD;
 use super::line::{Kept, Line};
-use super::{CallError, CallSettings, Ending, Report, spans};
+use super::{CallError, CallSettings, Ending, Report, Unanswered, spans};
 use crate::Connection;
 use crate::presence::PeerClock;
 use crate::router::{
@@ -115,30 +115,35 @@ impl CallClient {
     /// # Errors
     /// [`CallError`], which says what is known of the execution.
     pub async fn call(&self, candidates: &[Candidate], request: Request) -> Result<Reply, CallError> {
-        self.call_reported(candidates, request, &mut Report::default()).await
+        let reported = self.call_reported(candidates, request, &mut Report::default()).await;
+        reported.map_err(|unanswered| unanswered.error)
     }
 
     /// As [`CallClient::call`], and tells on the way how it goes.
     ///
     /// # Errors
-    /// As [`CallClient::call`].
+    /// As [`CallClient::call`], with the request where it may be made again.
     pub async fn call_reported(
         &self,
         candidates: &[Candidate],
         mut request: Request,
         report: &mut Report,
-    ) -> Result<Reply, CallError> {
+    ) -> Result<Reply, Unanswered> {
         let contexts = continued(request.traceparent.as_deref());
-        request.traceparent = contexts.1.map(|own| own.to_string());
+        let own = contexts.1.map(|own| own.to_string());
+        let asked_in = std::mem::replace(&mut request.traceparent, own);
         let request = self.prepare(request)?;
         let span = spans::made(&self.me, &request, contexts);
         let result = self.ask(candidates, &request, report).instrument(span.clone()).await;
         if !span.is_disabled() {
             let to = report.to.as_ref().map(|(host, _)| tracing::field::display(host));
             span.record("to", to).record("attempts", report.attempts);
-            span.record("outcome", Ending::of(&result).word());
+            span.record("outcome", Ending::of(result.as_ref()).word());
         }
-        result
+        result.map_err(|error| {
+            let again = (error.executed() == Executed::No).then(|| request.again(asked_in)).flatten();
+            Unanswered { error, again: again.map(Box::new) }
+        })
     }
 
     async fn ask(

@@ -2,6 +2,7 @@
 
 use dunlin_manifest::HostId;
 
+use super::Request;
 use crate::router::{Executed, Outcome};
 
 /// A call without an answer.
@@ -69,6 +70,21 @@ pub enum CallError {
         /// Who executed it.
         host: HostId,
     },
+}
+
+/// A call without an answer, and the request where that may be made again.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// Why there is no answer.
+    pub error: CallError,
+    /// The request as it was, if it was certainly not executed and nothing of its body was taken.
+    pub again: Option<Box<Request>>,
+}
+
+impl From<CallError> for Unanswered {
+    fn from(error: CallError) -> Self {
+        Self { error, again: None }
+    }
 }
 
 impl CallError {

@@ -43,8 +43,8 @@ impl Ending {
 
     /// How a call with this result ended.
     #[must_use]
-    pub fn of(result: &Result<Reply, CallError>) -> Self {
-        match result.as_ref().map_err(CallError::executed) {
+    pub fn of(result: Result<&Reply, &CallError>) -> Self {
+        match result.map_err(CallError::executed) {
             Ok(_) => Self::Answered,
             Err(Executed::No) => Self::NotExecuted,
             Err(Executed::Unknown) => Self::Unknown,

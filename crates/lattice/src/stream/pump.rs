@@ -38,6 +38,15 @@ impl Slot {
         }
     }
 
+    /// The body as it was given, if nothing of it was taken; from now on nobody else can take a stream.
+    pub(crate) fn give_back(&self) -> Option<Body> {
+        match self {
+            Self::Empty => Some(Body::Empty),
+            Self::Whole(bytes) => Some(Body::Whole(bytes.clone())),
+            Self::Stream(_) => self.take().map(Body::Stream),
+        }
+    }
+
     fn take(&self) -> Option<BodyStream> {
         match self {
             Self::Empty => Some(BodyStream::new(futures::stream::empty())),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dunlin_manifest::Snapshot;
+use dunlin_manifest::{Snapshot, is_commit};
 use notify::RecommendedWatcher;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::Nudges;
 use super::local;
 use super::look::{Look, Looking, Question, Seen};
-use super::order::{Head, Order, is_commit, order};
+use super::order::{Head, Order, order};
 use super::schedule::{Purpose, Schedule};
 use super::settings::GitSettings;
 use super::trouble::Trouble;

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
+use dunlin_manifest::is_commit;
 use gix::{ObjectId, Repository};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::bound::{Bound, Stopped};
-use super::order::is_commit;
 use super::read::{self, Unread};
 use super::schedule::Purpose;
 use super::settings::GitSettings;

@@ -28,7 +28,6 @@ use dunlin_manifest::{File, Reading};
 use tokio::sync::watch;
 
 pub use bound::GitLimits;
-pub use order::short_revision;
 pub use settings::{GitSettings, check_branch, read_path};
 pub use url::{GitUrl, GitUrlError};
 

@@ -1,7 +1,6 @@
 //! Whether the head of a branch may follow what is in force: pure.
 
-/// Digits that are enough to name a commit in `replaces`.
-const ENOUGH: usize = 7;
+use dunlin_manifest::{ENOUGH_DIGITS, is_commit};
 
 /// A head that is to be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,19 +31,7 @@ pub(super) fn order(in_force: Option<&str>, head: Head<'_>) -> Order {
 
 /// Whether `named` is the commit `id`, or enough of its beginning.
 fn names(named: &str, id: &str) -> bool {
-    named.len() >= ENOUGH && id.starts_with(&named.to_ascii_lowercase())
-}
-
-/// Whether a revision is a commit's full id; that of a directory is not.
-pub(super) fn is_commit(revision: &str) -> bool {
-    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    [40, 64].contains(&revision.len()) && revision.bytes().all(digit)
-}
-
-/// The digits of a commit that people are shown; of any other revision, all of it.
-#[must_use]
-pub fn short_revision(revision: &str) -> &str {
-    if is_commit(revision) { &revision[..ENOUGH] } else { revision }
+    named.len() >= ENOUGH_DIGITS && id.starts_with(&named.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -76,7 +63,6 @@ mod tests {
         ] {
             assert_eq!(order(in_force, head), expected, "{in_force:?} {head:?}");
         }
-        assert_eq!((short_revision(A), short_revision("dir-1")), ("aaaaaaa", "dir-1"));
     }
 
     proptest! {

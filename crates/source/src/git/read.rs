@@ -116,7 +116,7 @@ impl Walk<'_> {
             Err(unreadable) => Err(unreadable),
         };
         match text {
-            Ok(text) => self.listing.files.push(File { path, text }),
+            Ok(text) => self.listing.add(File { path, text }).map_err(refused)?,
             Err(unreadable) => self.listing.unreadable.push(Unreadable { path, ..unreadable }),
         }
         Ok(())

@@ -95,5 +95,5 @@ pub(crate) fn unreadable(state: &State) -> String {
 
 pub(crate) fn last_good(state: &State) -> LastGood {
     let State { revision, commit, snapshot, .. } = state.clone();
-    LastGood { revision, commit, snapshot, ran: ["todo".to_owned()].into() }
+    LastGood { revision, commit, snapshot, ran: ["todo".to_owned()].into(), identities: Default::default() }
 }

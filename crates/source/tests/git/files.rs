@@ -61,6 +61,20 @@ async fn a_link_may_lead_out_of_the_directory_but_not_out_of_the_commit() {
 }
 
 #[tokio::test]
+async fn too_much_in_all_is_refused_as_a_whole() {
+    let repository = repository();
+    let host = Host::of_path(&repository.path());
+    let mut receiver = host.start().await;
+    for number in 0..17 {
+        repository.write(&format!("much/{number}.yaml"), "#".repeat(1 << 20));
+    }
+    repository.commit("Add much");
+    let state = wait(&mut receiver, |state| !state.conditions.is_empty()).await;
+    let said = unreadable(&state);
+    assert!(image(&state) == Some("one") && said.contains("more than 16 MiB of YAML"), "{said}");
+}
+
+#[tokio::test]
 async fn too_many_files_are_refused_as_a_whole() {
     let repository = repository();
     let host = Host::of_path(&repository.path());

@@ -1,6 +1,6 @@
 //! Whether hosts answer, are ready, hear the bus and follow the same revision.
 
-use dunlin_source::short_revision;
+use dunlin_manifest::short_revision;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -15,7 +15,6 @@ pub(crate) use self::ages::Ages;
 pub(crate) use self::facts::{Accepted, Facts, Picture};
 pub(crate) use self::judge::judge;
 pub use self::kstatus::Kstatus;
-pub use self::waits::short_revision;
 
 /// One condition of a component. Types are `Accepted`, `Ready`, `Progressing`, `Stalled`, and while `Progressing` is true
 /// `Reconciling`, which kstatus knows.

@@ -390,9 +390,3 @@ fn ages_go_on_while_a_condition_stays_as_it_is() {
     // Who waits may know since when better than who looks on.
     assert_eq!(look(9, vec![ready("aws-1"), host("aws-2", Some(slot(SlotState::Starting)))]).1, [3000]);
 }
-
-#[test]
-fn commits_are_shown_short() {
-    assert_eq!(short_revision("3f2a91c0000000000000000000000000000000ab"), "3f2a91c");
-    assert_eq!(short_revision("dir-0123456789ab"), "dir-0123456789ab");
-}

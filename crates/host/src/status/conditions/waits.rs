@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dunlin_agent::SlotReport;
+use dunlin_manifest::short_revision;
 use dunlin_placement::SlotState;
 
 use super::facts::{Facts, HostFact};
@@ -123,11 +124,4 @@ pub(super) fn failed(attempts: u32, reason: Option<&str>) -> String {
         0 | 1 => format!("failed: {reason}"),
         more => format!("failed {more} times: {reason}"),
     }
-}
-
-/// The first digits of a commit; other revisions as they are.
-#[must_use]
-pub fn short_revision(revision: &str) -> &str {
-    let is_commit = revision.len() >= 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_commit { revision.get(..7).unwrap_or(revision) } else { revision }
 }

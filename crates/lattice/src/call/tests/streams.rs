@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 
 use super::harness::{Buses, Host, Outcome, answer, client, client_with, id, request, until, within};
 use super::once::{Raw, call};
-use crate::call::CallSettings;
 use crate::call::frames::{Data, Kind};
+use crate::call::{CallSettings, Report};
 use crate::memory::Network;
 use crate::stream::StreamLimits;
 use crate::{
@@ -145,8 +145,14 @@ pub(super) async fn moves_when_wanted(network: &dyn Buses) {
     let client = client(network, "gcp-1").await;
     let candidates = [first.candidate(Place::OwnSite), second.candidate(Place::OtherSite)];
     let refused = Request { body: counted(20, &taken), ..request(Safety::Write) };
-    assert!(client.call(&candidates[..1], refused).await.is_err());
+    let mut report = Report::default();
+    let unanswered = client.call_reported(&candidates[..1], refused, &mut report).await.unwrap_err();
+    assert!(matches!(unanswered.error, CallError::Unavailable { tried: 1, .. }), "{unanswered:?}");
     assert_eq!(taken.load(Ordering::Relaxed), 0);
+    // Who refused has nothing of it: the same request may go to whoever is known a moment later.
+    let moved = *unanswered.again.unwrap();
+    let reply = client.call(&candidates[1..], moved).await.unwrap();
+    assert_eq!(drain(&mut stream(reply.body)).await, (20 * CHUNK, None));
     let moved = Request { body: counted(20, &taken), ..request(Safety::Write) };
     let reply = client.call(&candidates, moved).await.unwrap();
     assert_eq!(drain(&mut stream(reply.body)).await, (20 * CHUNK, None));
@@ -162,8 +168,10 @@ pub(super) async fn moves_when_wanted(network: &dyn Buses) {
     .await;
     let candidates = [greedy.candidate(Place::OwnSite), second.candidate(Place::OtherSite)];
     let begun = Request { body: counted(20, &taken), ..request(Safety::Write) };
-    let error = client.call(&candidates, begun).await.unwrap_err();
-    assert!(matches!(error, CallError::Unavailable { tried: 1, .. }), "{error}");
+    let mut report = Report::default();
+    let unanswered = client.call_reported(&candidates, begun, &mut report).await.unwrap_err();
+    assert!(matches!(unanswered.error, CallError::Unavailable { tried: 1, .. }), "{unanswered:?}");
+    assert!(unanswered.again.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,13 +20,13 @@ async fn a_report_says_who_was_asked_and_why() {
     let candidates = [busy.candidate(Place::OwnSite), well.candidate(Place::OtherSite)];
     let mut report = Report::default();
     let result = client.call_reported(&candidates, request(Safety::Write), &mut report).await;
-    assert_eq!(Ending::of(&result), Ending::Answered);
+    assert_eq!(Ending::of(result.as_ref().map_err(|unanswered| &unanswered.error)), Ending::Answered);
     assert_eq!((report.attempts, report.retried.as_slice()), (2, &[Outcome::Busy][..]));
     assert_eq!(report.to, Some((Arc::new(id("aws-1")), Place::OtherSite)));
 
     let mut report = Report::default();
     let result = client.call_reported(&candidates[..1], request(Safety::Write), &mut report).await;
-    assert_eq!(Ending::of(&result), Ending::NotExecuted);
+    assert_eq!(Ending::of(result.as_ref().map_err(|unanswered| &unanswered.error)), Ending::NotExecuted);
     assert_eq!((report.attempts, report.retried.len()), (1, 0));
     let mut report = Report::default();
     assert!(client.call_reported(&[], request(Safety::Write), &mut report).await.is_err());
