@@ -27,6 +27,7 @@ mod repository;
 mod stale;
 mod store;
 mod streaming;
+mod stuck;
 mod survive;
 mod traffic;
 mod trickle;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::http::get;
-use crate::world::{World, ready, ready_in};
+use crate::world::World;
 
 const SITES: &str = "    gcp:\n      replicas: 2\n    aws:\n      replicas: 1\n";
 
@@ -86,60 +86,6 @@ fn a_move_shows_its_steps_is_remembered_and_can_be_traced() {
     assert_eq!(after, before, "a restart keeps the history");
     let events = get(&format!("{}/v1/events?component=todo", world.admin("gcp-2"))).unwrap().body;
     assert!(events.contains("\"event\":\"leaving\""), "{events}");
-}
-
-/// What is wrong with a move, the edit that makes it so, and what is told of it.
-type Case<'a> = (&'a str, &'a dyn Fn(String) -> String, &'a [&'a str]);
-
-#[test]
-fn a_move_that_gets_no_further_says_what_it_waits_for_while_the_old_serves() {
-    let world = World::todo(&[]);
-    let original = std::fs::read_to_string(world.manifests.join("todo.yaml")).unwrap();
-    let site = world.site("gcp");
-    let cases: [Case; 3] = [
-        (
-            "failing readiness",
-            &|text| text.replace("path: /\n\n  # The most", "path: /api/99\n\n  # The most"),
-            &["aws-2 starts: readiness path /api/99 answers 404 Not Found, not 2xx since"],
-        ),
-        (
-            "missing secret",
-            &|text| {
-                format!(
-                    "{text}\n  config:\n    KEY: {{ valueFrom: {{ secretKeyRef: {{ name: api, key: key }} }} }}\n"
-                )
-            },
-            &["✗ aws-2 failed: config KEY needs a secret", "aws-2 failed: config KEY needs a secret"],
-        ),
-        (
-            "no capacity",
-            &|text| text.replace("replicas: 2\n", "replicas: 2\n      hostLabels: { disk: ssd }\n"),
-            &["aws has too few hosts: 0 of 2 in aws: two live hosts, two without disk=ssd since"],
-        ),
-    ];
-    for (name, change, expected) in cases {
-        world.edit("todo.yaml", |text| change(text.replace(SITES, &moved(0, 2))));
-        let (settled, text) = run(&world, &["rollout", "todo", "--timeout", "6s"]);
-        assert!(!settled, "{name}: {text}");
-        for words in ["timed out: not within 6s", "of 2 (ready elsewhere:"].iter().chain(expected) {
-            assert!(text.contains(words), "{name}: {words} is missing in:\n{text}");
-        }
-        assert_eq!(get(&format!("{site}/api")).unwrap().status, 200, "{name}: the old serves");
-        let status = world.status().unwrap();
-        let todo = &status["components"]["todo"];
-        assert_eq!(todo["result"], "InProgress", "{name}: {todo:#}");
-        assert!(ready(&status, "todo") >= 2 && ready_in(&status, "todo", "gcp") >= 1, "{name}: {todo:#}");
-        let text = world.text(&["status"]);
-        assert!(text.contains("WAITING") && text.contains("waits for"), "{name}:\n{text}");
-        world.edit("todo.yaml", |_| original.clone());
-        let (settled, text) = run(&world, &["rollout", "--timeout", "30s"]);
-        assert!(settled, "{name}, taken back: {text}");
-    }
-    world.edit("todo.yaml", |text| text.replace("    aws:\n", "    awz:\n"));
-    let (settled, text) = run(&world, &["rollout", "todo", "--timeout", "20s"]);
-    assert!(!settled && text.contains("stalled: todo: ") && text.contains("did you mean \"aws\""), "{text}");
-    let (_, text) = run(&world, &["history"]);
-    assert!(text.contains("held") && text.contains("superseded"), "{text}");
 }
 
 #[test]
