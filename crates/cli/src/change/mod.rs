@@ -4,6 +4,7 @@
 //! [`publish`], which goes as far as it was told: to the file, to a commit, to a push, to a pull request. Git is the user's
 //! own ([`crate::git`]).
 
+mod arrival;
 pub(crate) mod diff;
 mod edit;
 mod history;

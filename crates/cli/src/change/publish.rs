@@ -1,11 +1,11 @@
 //! How far a change goes: shown, written, committed, pushed, or asked for. Each step that fails leaves everything as it
-//! was before the command.
+//! was before the command; a push of which nobody can say whether it arrived leaves the commit.
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::edit::Edit;
-use super::push::{self, Pushed};
+use super::push::{self, NotPushed, Pushed};
 use super::repository::{self, Upstream};
 use super::review;
 use crate::git::{self, Git};
@@ -85,7 +85,8 @@ pub(crate) struct Done {
 /// Goes as far as `extent` says.
 ///
 /// # Errors
-/// What is in the way, and the way out; then files, index and branch are as they were.
+/// What is in the way, and the way out; then files, index and branch are as they were. If it is not known whether a push
+/// arrived, the error says so, and the commit is kept.
 pub(crate) fn publish(edits: &[Edit], extent: Extent, message: &Message) -> Result<Done> {
     let Some(first) = edits.first() else { return Ok(Done::default()) };
     if extent.write {
@@ -132,11 +133,23 @@ fn push_or_take_back(
     former: &str,
     revision: &str,
 ) -> Result<Pushed> {
-    push::push(git, branch, upstream, revision).map_err(|error| {
-        error.context(match repository::go_to(git, branch, revision, former) {
-            Ok(()) => "nothing was pushed; the commit was taken back, and everything is as it was",
-            Err(_) => "nothing was pushed; the commit is still in your branch: `git reset --keep HEAD~1` takes it back",
-        })
+    push::push(git, branch, upstream, revision).map_err(|not_pushed| match not_pushed {
+        NotPushed::NotThere(error) => {
+            error.context(match repository::go_to(git, branch, revision, former) {
+                Ok(()) => "nothing was pushed; the commit was taken back, and everything is as it was",
+                Err(_) => "nothing was pushed; the commit is still in your branch: `git reset --keep HEAD~1` takes it back",
+            })
+        }
+        NotPushed::Unknown(error) => {
+            let Upstream { remote, branch: there } = upstream;
+            let target = if branch == there { branch.to_owned() } else { format!("{branch}:{there}") };
+            error.context(format!(
+                "it is not known whether the commit arrived at {remote}/{there}, so {branch} keeps it: `git push {remote} \
+                 {target}` sends it if it is not there yet; to take it back, see that `git ls-remote {remote} {there}` \
+                 does not show it, then `git reset --keep {}`",
+                git::short(former)
+            ))
+        }
     })
 }
 

@@ -87,3 +87,27 @@ fn a_refusal_leaves_no_branch() {
     assert!(text.contains("badly written"), "{text}");
     assert_eq!(bench.state(), before);
 }
+
+#[test]
+fn a_branch_of_which_nobody_can_say_whether_it_arrived_stays() {
+    let script = |more: &str| {
+        format!(
+            "while read old new ref; do case $1,$ref in committed,refs/heads/dunlin/*) {more} kill -9 $PPID;; esac; done"
+        )
+    };
+    let bench = Bench::new();
+    bench.hook("origin.git", "reference-transaction", &script(""));
+    let text = bench.text(&ASK);
+    assert!(text.contains("pushed branch dunlin/") && asked_for(&bench).len() == 1, "it arrived: {text}");
+
+    let bench = Bench::new();
+    bench.hook("origin.git", "reference-transaction", &script("mv \"$PWD\" \"$PWD.gone\";"));
+    let text = bench.fails(&ASK, 1);
+    let branch = bench.git(&["branch", "--list", "--format=%(refname:short)", "dunlin/*"]);
+    for word in
+        ["not known whether branch", &format!("git push --set-upstream origin {branch}"), "git branch -D"]
+    {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+    assert!(!text.contains("nothing was asked for"), "{text}");
+}
