@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::values::{self, Place, Value};
 use super::{consequences, meaning, place, seen, show, tree};
 use crate::git::{Git, short};
-use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, table};
+use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, table, without_credentials};
 
 /// What to compare with what runs.
 #[derive(clap::Args)]
@@ -190,27 +190,4 @@ fn clone(url: &str, folder: &Path) -> Result<Git> {
     here.run(arguments.into_iter().chain([place.as_os_str()]))
         .with_context(|| format!("cannot clone {}", without_credentials(url)))?;
     Ok(Git::of(&place))
-}
-
-/// A URL as it may be shown.
-fn without_credentials(url: &str) -> String {
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
-        Some((scheme, rest)) => format!("{scheme}://{rest}"),
-        None => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn urls_are_shown_without_credentials() {
-        for (url, expected) in [
-            ("https://me:token@example.com/a", "https://example.com/a"),
-            ("https://example.com/a", "https://example.com/a"),
-            ("git@example.com:a/b", "git@example.com:a/b"),
-            ("/srv/a", "/srv/a"),
-        ] {
-            assert_eq!(super::without_credentials(url), expected);
-        }
-    }
 }
