@@ -1,7 +1,7 @@
 //! How far a change goes: shown, written, committed, pushed, or asked for. Each step that fails leaves everything as it
 //! was before the command; a push of which nobody can say whether it arrived leaves the commit.
 
-use anyhow::{Context, Result};
+use anyhow::{Error, Result};
 use serde::Serialize;
 
 use super::edit::Edit;
@@ -107,8 +107,7 @@ pub(crate) fn publish(edits: &[Edit], extent: Extent, message: &Message) -> Resu
     let revision = match commit(&git, &names, message) {
         Ok(revision) => revision,
         Err(error) => {
-            take_back(edits)?;
-            return Err(error.context("nothing was committed, and the files are as they were"));
+            return Err(taken_back(edits, error, "nothing was committed, and the files are as they were"));
         }
     };
     let pushed = match &upstream {
@@ -141,7 +140,7 @@ fn push_or_take_back(
             })
         }
         NotPushed::Unknown(error) => {
-            let Upstream { remote, branch: there } = upstream;
+            let (remote, there) = (upstream.shown(), &upstream.branch);
             let target = if branch == there { branch.to_owned() } else { format!("{branch}:{there}") };
             error.context(format!(
                 "it is not known whether the commit arrived at {remote}/{there}, so {branch} keeps it: `git push {remote} \
@@ -171,13 +170,21 @@ pub(crate) fn commit(git: &Git, names: &[String], message: &Message) -> Result<S
 pub(crate) fn write(edits: &[Edit]) -> Result<()> {
     for (index, edit) in edits.iter().enumerate() {
         if let Err(error) = edit.write() {
-            take_back(edits.get(..index).unwrap_or_default())?;
-            return Err(error);
+            let before = edits.get(..index).unwrap_or_default();
+            return Err(taken_back(before, error, "nothing was written, and the files are as they were"));
         }
     }
     Ok(())
 }
 
-fn take_back(edits: &[Edit]) -> Result<()> {
-    edits.iter().try_for_each(|edit| edit.take_back().context("the change could not be taken back"))
+/// Why something was not done, and what has become of the files that were written for it.
+fn taken_back(edits: &[Edit], error: Error, well: &'static str) -> Error {
+    let left: Vec<_> = edits.iter().filter_map(|edit| Some((edit, edit.take_back().err()?))).collect();
+    let Some((_, reason)) = left.first() else { return error.context(well) };
+    let names: Vec<_> = left.iter().map(|(edit, _)| edit.path.display().to_string()).collect();
+    error.context(format!(
+        "the change is still in {}, which cannot be put back ({reason:#}); `git checkout HEAD -- {}` takes it back",
+        names.join(", "),
+        names.join(" ")
+    ))
 }

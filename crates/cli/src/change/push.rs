@@ -68,9 +68,10 @@ pub(crate) fn push(
     revision: &str,
 ) -> Result<Pushed, NotPushed> {
     let Upstream { remote, branch: there } = upstream;
-    let to = format!("{remote}/{there}");
+    let to = format!("{}/{there}", upstream.shown());
     // As far as this repository knows: a remote that was never fetched counts as having everything.
-    let known = git.attempt(["rev-list", "--count", &format!("refs/remotes/{to}..{revision}")])?;
+    let known =
+        git.attempt(["rev-list", "--count", &format!("refs/remotes/{remote}/{there}..{revision}")])?;
     let earlier = known.output.trim().parse::<usize>().map_or(0, |count| count.saturating_sub(1));
     let pushed = |revision: String, rebased_onto, not_here| Pushed {
         to: to.clone(),
@@ -157,11 +158,14 @@ fn send(git: &Git, upstream: &Upstream, revision: &str) -> Result<Answer> {
 ///
 /// # Errors
 /// What git said, or that nobody can say whether it arrived.
-pub(crate) fn send_branch(git: &Git, remote: &str, branch: &str, revision: &str) -> Result<(), NotPushed> {
+pub(crate) fn send_branch(git: &Git, to: &Upstream, revision: &str) -> Result<(), NotPushed> {
+    let Upstream { remote, branch } = to;
     let target = format!("refs/heads/{branch}:refs/heads/{branch}");
     let said = git.attempt(["push", "--porcelain", "--set-upstream", remote, &target])?;
     let answer = read(said.well, &said.output, said.words());
-    match answer.settled(|| arrival::look(git, remote, branch, revision)) {
+    let answer = answer.settled(|| arrival::look(git, remote, branch, revision));
+    let remote = to.shown();
+    match answer {
         Answer::Arrived => Ok(()),
         Answer::Behind(words) => {
             let known = "the change may have been asked for before";

@@ -53,17 +53,19 @@ pub(crate) fn ask(
             WrongInput(format!("branch {branch} is there already: it was asked for before; {hint}")).into()
         );
     }
+    // Before anything is there that could not be told of. What has no URL is one itself.
+    let url = git.run(["remote", "get-url", "--", &base.remote]).unwrap_or_else(|_| base.remote.clone());
     let aside = Aside::check_out(git, "HEAD", Some(&branch))?;
-    let there: Vec<_> =
+    let edited: Vec<_> =
         edits.iter().zip(names).map(|(edit, name)| edit.of(aside.tree.root.join(name))).collect();
-    let made = write(&there).and_then(|()| commit(&aside.tree, names, message));
+    let made = write(&edited).and_then(|()| commit(&aside.tree, names, message));
+    let there = Upstream { remote: base.remote.clone(), branch: branch.clone() };
     let sent = made
         .map_err(NotPushed::from)
-        .and_then(|revision| send_branch(&aside.tree, &base.remote, &branch, &revision).map(|()| revision));
+        .and_then(|revision| send_branch(&aside.tree, &there, &revision).map(|()| revision));
     drop(aside);
-    let revision = sent.map_err(|not_pushed| not_asked(git, &base.remote, &branch, not_pushed))?;
-    let url = git.run(["remote", "get-url", &base.remote])?;
-    let request = open(git, Web::parse(&url).as_ref(), &branch, base, message)?;
+    let revision = sent.map_err(|not_pushed| not_asked(git, &there, not_pushed))?;
+    let request = open(git, Web::parse(&url).as_ref(), &branch, base, message);
     Ok(Done {
         wrote: Vec::new(),
         revision: Some(revision),
@@ -75,7 +77,8 @@ pub(crate) fn ask(
 }
 
 /// What is left of a branch that did not arrive, or of which nobody can say whether it did.
-fn not_asked(git: &Git, remote: &str, branch: &str, not_pushed: NotPushed) -> Error {
+fn not_asked(git: &Git, there: &Upstream, not_pushed: NotPushed) -> Error {
+    let (remote, branch) = (there.shown(), &there.branch);
     match not_pushed {
         NotPushed::NotThere(error) => match git.run(["branch", "--quiet", "-D", branch]) {
             Ok(_) => error.context("nothing was asked for, and everything is as it was"),
@@ -111,7 +114,7 @@ fn branch_name(subject: &str, edits: &[Edit]) -> String {
     format!("dunlin/{}-{digits}", words.trim_matches('-'))
 }
 
-fn open(git: &Git, web: Option<&Web>, branch: &str, base: &Upstream, message: &Message) -> Result<Request> {
+fn open(git: &Git, web: Option<&Web>, branch: &str, base: &Upstream, message: &Message) -> Request {
     let page = web.and_then(|web| web.compare(&base.branch, branch));
     let mut request = Request {
         branch: branch.to_owned(),
@@ -160,20 +163,19 @@ fn open(git: &Git, web: Option<&Web>, branch: &str, base: &Upstream, message: &M
             Some(Ok(url)) => {
                 request.opened = true;
                 request.url = url.or(request.url);
-                return Ok(request);
+                return request;
             }
             Some(Err(words)) => request.hints.push(format!("{program} did not open it: {words}")),
             None => {}
         }
     }
     if request.url.is_none() {
-        let home = web.map_or_else(|| format!("{}/{}", base.remote, base.branch), Web::home);
+        let remote = base.shown();
+        let home = web.map_or_else(|| format!("{remote}/{}", base.branch), Web::home);
         request.hints.push(format!("ask whoever keeps {home} to merge {branch}:"));
-        request
-            .hints
-            .push(format!("git request-pull {}/{} {} {branch}", base.remote, base.branch, base.remote));
+        request.hints.push(format!("git request-pull {remote}/{} {remote} {branch}", base.branch));
     }
-    Ok(request)
+    request
 }
 
 /// Runs the forge's own command: the page that it names, or what it said. `None` if it is not there.

@@ -58,6 +58,17 @@ fn a_hook_that_refuses_is_shown_as_it_said() {
 }
 
 #[test]
+fn files_that_cannot_be_put_back_do_not_hide_what_git_said() {
+    let bench = Bench::new();
+    let script = "rm app/todo.yaml; mkdir -p app/todo.yaml/x; echo 'no moves on fridays' >&2; exit 1";
+    bench.hook("mine/.git", "pre-commit", script);
+    let text = bench.fails(&COMMIT, 1);
+    for word in ["no moves on fridays", "still in app/todo.yaml", "git checkout HEAD -- app/todo.yaml"] {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
 fn a_hook_that_lets_pass_and_a_signature_that_fails_are_the_users() {
     let bench = Bench::new();
     bench.hook("mine/.git", "commit-msg", "echo 'Reviewed-by: a hook' >> \"$1\"");
