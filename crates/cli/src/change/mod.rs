@@ -105,7 +105,7 @@ fn carry_out(
     let before = &manifests.reading.snapshot;
     let after = reading_after(manifests, edits)?.snapshot;
     let git = Git::around(&manifests.directory)?;
-    let place = Place { files: &manifests.files, git: git.as_ref(), revision: None };
+    let place = Place { files: &manifests.files, git: git.as_ref(), revision: None, links: None };
     let plan = Plan {
         values: values::values(before, &after, &place)?,
         files: edits.iter().map(lines).collect(),
