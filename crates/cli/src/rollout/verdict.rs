@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dunlin_host::history::{Change, ChangeKind, Outcome, Revision};
 use dunlin_host::status::{Kstatus, Truth, Wait, short_revision};
+use dunlin_manifest::did_you_mean;
 
 use super::look::{Look, is};
 
@@ -83,7 +84,9 @@ fn unknown(looks: &[Look], revision: &str, components: &[String]) -> Option<Stri
         |name: &String| removed.iter().any(|change| change.object == format!("component/{name}"));
     let unknown = components.iter().find(|name| !known.contains(name) && !is_removed(name))?;
     let known: Vec<_> = known.into_iter().map(String::as_str).collect();
-    Some(format!("no component {unknown:?} in {}; there is {}", short_revision(revision), known.join(", ")))
+    let hint = did_you_mean(unknown, known.iter().copied()).map(|hint| format!(": {hint}"));
+    let (hint, known) = (hint.unwrap_or_default(), known.join(", "));
+    Some(format!("no component {unknown:?} in {}{hint}; there is {known}", short_revision(revision)))
 }
 
 /// The components that count.
