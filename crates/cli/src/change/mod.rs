@@ -7,6 +7,7 @@
 mod arrival;
 pub(crate) mod diff;
 mod edit;
+mod follow;
 mod history;
 mod image;
 mod meaning;

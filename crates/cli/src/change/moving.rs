@@ -10,9 +10,10 @@ use dunlin_manifest::{Replicas, WasmComponent, did_you_mean};
 use super::edit::Edit;
 use super::place::{Manifests, Where};
 use super::publish::{self, Extent, Message};
-use super::{How, carry_out, component, edited, seen, well};
+use super::{How, carry_out, component, edited, follow, seen, well};
+use crate::git::Git;
 use crate::printer::WrongInput;
-use crate::rollout;
+use crate::{discovery, rollout};
 
 /// What to move where.
 #[derive(clap::Args)]
@@ -70,6 +71,10 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         return Err(WrongInput(text.to_owned()).into());
     }
     let manifests = Manifests::read(&place.find()?)?;
+    if watch {
+        let top = Git::around(&manifests.directory)?.map(|git| git.root);
+        follow::check(&discovery::find(place.process)?, &manifests.directory, top.as_deref(), how.extent)?;
+    }
     let changes = effective(&manifests, &component, changes)?;
     let edit = edit(&manifests, &component, &changes)?;
     let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());

@@ -31,10 +31,26 @@ pub(crate) struct Extent {
 impl Extent {
     /// As far as a commit.
     pub(crate) const COMMIT: Self = Self { write: false, commit: true, push: false, pr: false };
+    /// As far as the files.
+    #[cfg(test)]
+    pub(crate) const WRITE: Self = Self { write: true, commit: false, push: false, pr: false };
+    /// As far as another repository.
+    #[cfg(test)]
+    pub(crate) const PUSH: Self = Self { write: false, commit: false, push: true, pr: false };
 
     /// Whether anything is done at all.
     pub(crate) fn acts(self) -> bool {
         self.write || self.commit || self.push || self.pr
+    }
+
+    /// Whether a commit is made on the branch that is checked out.
+    pub(crate) fn commits(self) -> bool {
+        self.commit || self.push
+    }
+
+    /// Whether another repository gets it.
+    pub(crate) fn pushes(self) -> bool {
+        self.push
     }
 
     /// Whether it is more than a wish: a pull request may be merged one day.
