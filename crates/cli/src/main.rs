@@ -22,6 +22,7 @@ mod rollout;
 mod status;
 mod trace;
 mod validate;
+mod whom;
 
 use std::process::ExitCode;
 

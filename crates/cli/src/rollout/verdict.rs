@@ -29,7 +29,7 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
         since: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
     };
     if looks.is_empty() {
-        return Verdict::Waits(vec![wait("dunlin dev", "Silent", "has no host that answers".to_owned())]);
+        return Verdict::Waits(vec![wait("no host", "Silent", "answers".to_owned())]);
     }
     let (components, mut waits) = (named(looks, revision, components), Vec::new());
     for look in looks {
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn every_host_has_to_be_there() {
         let current = |host| look(host, "dir-2", Kstatus::Current, &[]);
-        check(&[], &[], 1, expect!["dunlin dev has no host that answers since 1 s"]);
+        check(&[], &[], 1, expect!["no host answers since 1 s"]);
         check(&[current("gcp/gcp-1"), current("aws/aws-1")], &[], 1, expect!["settled"]);
         let behind = look("aws/aws-1", "dir-1", Kstatus::Current, &[]);
         check(&[current("gcp/gcp-1"), behind], &[], 1, expect!["aws-1 still follows dir-1 since 1 s"]);
