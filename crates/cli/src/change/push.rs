@@ -134,9 +134,8 @@ impl Answer {
                 "{to} refused the push: the branch may be protected; ask for the change with --pr"
             )),
             Self::Unknown(words) => return NotPushed::Unknown(broken_off(words, to)),
-            Self::Behind(words) | Self::Failed(words) => {
-                anyhow!(words).context(format!("the push to {to} did not arrive; `git push` shows why"))
-            }
+            Self::Behind(words) | Self::Failed(words) => anyhow!(words)
+                .context(format!("the push did not arrive: {to} does not have it; `git push` shows why")),
             Self::Arrived => anyhow!("the push arrived"),
         })
     }
