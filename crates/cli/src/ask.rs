@@ -1,36 +1,31 @@
-//! Asks all hosts of a running `dunlin dev` the same, at once.
+//! Asks all hosts of a lattice the same, at once.
 
 use anyhow::Result;
-use dunlin_manifest::HostId;
 use serde::de::DeserializeOwned;
 
 use crate::client;
-use crate::discovery::Running;
+use crate::whom::Hosts;
 
-/// What each host answers to `path`, in the order of the announcement.
-pub(crate) async fn all<T: DeserializeOwned>(running: &Running, path: &str) -> Vec<(HostId, Result<T>)> {
-    let ask = |(id, admin, _): &(HostId, std::net::SocketAddr, std::net::SocketAddr)| {
-        let (id, admin) = (id.clone(), *admin);
-        async move { (id, client::get(admin, path).await) }
-    };
-    futures::future::join_all(running.hosts.iter().map(ask)).await
+/// What each host answers to `path`.
+pub(crate) async fn all<T: DeserializeOwned>(hosts: &Hosts, path: &str) -> Vec<Result<T>> {
+    futures::future::join_all(hosts.admin.iter().map(|admin| client::get(*admin, path))).await
 }
 
 /// The answers of those that answered.
 ///
 /// # Errors
 /// None did, with the reason of the last.
-pub(crate) async fn some<T: DeserializeOwned>(running: &Running, path: &str) -> Result<Vec<(HostId, T)>> {
+pub(crate) async fn some<T: DeserializeOwned>(hosts: &Hosts, path: &str) -> Result<Vec<T>> {
     let mut reason = anyhow::anyhow!("it has no hosts; try `dunlin revive SITE`");
     let mut answers = Vec::new();
-    for (id, answer) in all(running, path).await {
+    for answer in all(hosts, path).await {
         match answer {
-            Ok(answer) => answers.push((id, answer)),
+            Ok(answer) => answers.push(answer),
             Err(error) => reason = error,
         }
     }
     if answers.is_empty() {
-        return Err(reason.context(format!("no host of `dunlin dev` (process {}) answers", running.process)));
+        return Err(reason.context(format!("no host of {} answers; {}", hosts.words, hosts.remedy)));
     }
     Ok(answers)
 }

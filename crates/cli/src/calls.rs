@@ -12,12 +12,14 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::printer::{self, BAD, Columns, DIM, GOOD, Output, WARN, WrongInput, styled};
-use crate::{client, discovery, logs};
+use crate::whom::Whom;
+use crate::{client, logs};
 
 /// Which calls to show.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  dunlin calls -f\n  dunlin calls --for 30s --component todo\n  \
-    dunlin calls -f --output json | jq 'select(.attempts > 1)'\n\n\
+    dunlin calls -f --output json | jq 'select(.attempts > 1)'\n  \
+    dunlin calls --admin 10.0.0.7:8081\n\n\
     Each line: when it ended, who called → what, from which host → to which, milliseconds, outcome.")]
 pub(crate) struct Options {
     /// Goes on until interrupted.
@@ -32,9 +34,8 @@ pub(crate) struct Options {
     /// Text for people, or one JSON object a line.
     #[arg(long, short, default_value = "text")]
     output: Output,
-    /// The `dunlin dev` to ask, where several run.
-    #[arg(long)]
-    process: Option<u32>,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// How long until hosts are looked for again, after the one that told has gone.
@@ -49,7 +50,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 /// Prints calls until the time is over.
 ///
 /// # Errors
-/// No `dunlin dev` runs, or none of its hosts can tell.
+/// No host is found, or none can tell.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     if let Some(name) = options.component.as_ref().filter(|name| !is_dns_label(name)) {
         return Err(
@@ -83,16 +84,16 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 
 /// Asks the first host that answers; it looks on at all of them.
 async fn begin(options: &Options) -> Result<Incoming> {
-    let running = discovery::find(options.process)?;
+    let hosts = options.whom.find().await?;
     let component = options.component.as_ref().map(|name| format!("&component={name}")).unwrap_or_default();
     let mut reason = String::new();
-    for (_, address, _) in &running.hosts {
+    for address in &hosts.admin {
         match client::stream(*address, &format!("/v1/calls?follow=true{component}")).await {
             Ok(body) => return Ok(body),
             Err(error) => reason = format!(": {error:#}"),
         }
     }
-    bail!("no host of `dunlin dev` (process {}) tells of calls{reason}", running.process)
+    bail!("no host of {} tells of calls{reason}; {}", hosts.words, hosts.remedy)
 }
 
 /// What is printed.

@@ -1,4 +1,4 @@
-//! A small HTTP client for the loopback addresses of a running `dunlin dev`.
+//! A small HTTP client for the admin ports of hosts and the control port of a running `dunlin dev`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -69,7 +69,8 @@ async fn send(
     headers: &[(&str, &str)],
 ) -> Result<http::Response<Incoming>> {
     let connecting = tokio::time::timeout(TIMEOUT, TcpStream::connect(address));
-    let stream = connecting.await.context("no connection within 5 s")?.context("cannot connect")?;
+    let stream = connecting.await.with_context(|| format!("no connection to {address} within 5 s"))?;
+    let stream = stream.with_context(|| format!("cannot connect to {address}"))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // It ends with the response or when the sender and the body are dropped.
     tokio::spawn(connection);

@@ -1,4 +1,4 @@
-//! `dunlin kill` and `dunlin revive`: what the keys of `dunlin dev` do, from another terminal.
+//! `dunlin kill`, `revive`, `freeze` and `thaw`: what the keys of `dunlin dev` do, from another terminal.
 
 use std::process::ExitCode;
 
@@ -6,15 +6,25 @@ use anyhow::Result;
 
 use crate::{client, discovery, printer};
 
-/// What to kill or revive.
+/// Examples of each.
+pub(crate) const KILL: &str = "Examples:\n  dunlin kill aws          every host of the site\n  \
+    dunlin kill gcp/gcp-2    one host\n  dunlin kill hub          with `dunlin dev --real`, a server\n\n\
+    `dunlin revive` starts it again.";
+pub(crate) const REVIVE: &str = "Examples:\n  dunlin revive aws          every host of the site\n  \
+    dunlin revive gcp/gcp-2    one host\n  dunlin revive hub          with `dunlin dev --real`, a server";
+pub(crate) const FREEZE: &str = "Examples:\n  dunlin freeze aws              every host of the site\n  \
+    dunlin freeze gcp/gcp-2        one host\n  dunlin freeze leaf/aws         a site's NATS server\n  \
+    dunlin freeze link/aws         what passes between a site and the hub\n  \
+    dunlin freeze provider/redis   a provider\n\n\
+    `dunlin thaw` lets it go on.";
+pub(crate) const THAW: &str = "Examples:\n  dunlin thaw aws          every host of the site\n  \
+    dunlin thaw gcp/gcp-2    one host\n  dunlin thaw link/aws     what passes between a site and the hub";
+
+/// What to stop or start.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  dunlin kill aws          every host of the site\n  dunlin kill gcp/gcp-2    one host\n  \
-    dunlin revive aws\n\nWith `dunlin dev --real` also: hub, leaf/aws (a server), link/aws (the network between a site \
-    and the hub), provider/redis"
-)]
 pub(crate) struct Options {
-    /// A site such as `aws`, a host such as `aws/aws-1`, or with `--real` another part.
+    /// A site such as `aws`, or a host such as `aws/aws-1`; with `dunlin dev --real` also `hub`, `leaf/SITE`, `link/SITE`
+    /// and `provider/NAME`.
     #[arg(value_parser = parse_target)]
     target: String,
     /// The `dunlin dev` to talk to, where several run.

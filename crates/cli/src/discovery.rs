@@ -1,4 +1,4 @@
-//! How `dunlin status`, `logs`, `calls`, `kill` and `revive` find a running `dunlin dev`: a small file that it leaves
+//! How other commands find a running `dunlin dev`: a small file that it leaves
 //! in the user's runtime directory while it runs.
 
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -64,12 +64,16 @@ impl Git {
     /// # Errors
     /// It cannot be started. Wrong input: there is none.
     pub(crate) fn attempt<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Said> {
+        let done = self.output(arguments)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Said { well: done.status.success(), output: text(&done.stdout), trouble: text(&done.stderr) })
+    }
+
+    fn output<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Output> {
         let mut command = Command::new("git");
         // Standard input stays the user's, for whatever asks for a passphrase.
         command.args(arguments).current_dir(&self.root).stdin(Stdio::inherit());
-        let done = command.output().map_err(|error| self.not_started(&error))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Said { well: done.status.success(), output: text(&done.stdout), trouble: text(&done.stderr) })
+        command.output().map_err(|error| self.not_started(&error))
     }
 
     fn not_started(&self, error: &std::io::Error) -> anyhow::Error {
@@ -94,7 +98,22 @@ impl Git {
         if said.well {
             return Ok(said.output.trim_end_matches('\n').to_owned());
         }
-        Err(anyhow!(said.words()).context(format!("git {verb} failed")))
+        let way = "mend what it says, then run the command again";
+        Err(anyhow!(said.words()).context(format!("git {verb} failed in {}; {way}", self.root.display())))
+    }
+
+    /// Every byte of a file that the repository has, by its id.
+    ///
+    /// # Errors
+    /// What git said.
+    pub(crate) fn blob(&self, id: &str) -> Result<Vec<u8>> {
+        let done = self.output(["cat-file", "blob", id])?;
+        if done.status.success() {
+            return Ok(done.stdout);
+        }
+        let words = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+        let way = "`git fsck` looks for damage";
+        Err(anyhow!(words).context(format!("cannot read {} in {}; {way}", short(id), self.root.display())))
     }
 
     /// The top of the working tree, and the branch that is checked out there (none by name while a rebase is under way, for
@@ -116,9 +135,11 @@ impl Git {
     /// # Errors
     /// It is gone, or outside of the working tree.
     pub(crate) fn name_of(&self, file: &Path) -> Result<String> {
-        let path = file.canonicalize().with_context(|| format!("{} is gone", file.display()))?;
+        let gone = || format!("{} is gone; `git status` shows what has become of it", file.display());
+        let path = file.canonicalize().with_context(gone)?;
         let inside = path.strip_prefix(&self.root).map_err(|_| {
-            WrongInput(format!("{} is outside of the repository {}", path.display(), self.root.display()))
+            let (path, root) = (path.display(), self.root.display());
+            WrongInput(format!("{path} is outside of the repository {root}; name a directory in it"))
         })?;
         let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         Ok(parts.join("/"))
@@ -130,7 +151,9 @@ impl Git {
     /// There is no such revision.
     pub(crate) fn commit(&self, revision: &str) -> Result<String> {
         let said = self.attempt(["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")])?;
-        let unknown = || WrongInput(format!("no commit {revision:?} in {}", self.root.display()));
+        let way =
+            "`git log --oneline --all` shows those that are here, `git fetch` brings those that are not";
+        let unknown = || WrongInput(format!("no commit {revision:?} in {}; {way}", self.root.display()));
         if said.well { Ok(said.output.trim().to_owned()) } else { Err(unknown().into()) }
     }
 }

@@ -6,18 +6,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use dunlin_host::events::in_words;
 use dunlin_host::history::{Outcome, Revision, Revisions};
-use dunlin_manifest::{HostId, short_revision};
+use dunlin_manifest::short_revision;
 use dunlin_providers::logging::escape;
 use serde::Serialize;
 
+use crate::ask;
 use crate::dev::thousands;
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled, table};
-use crate::{ask, discovery};
+use crate::whom::Whom;
 
 /// Which revisions to show.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  dunlin history\n  dunlin history todo -n 3\n  \
-    dunlin history --output json | jq '.[0].took'\n\n\
+    dunlin history --output json | jq '.[0].took'\n  \
+    dunlin history --admin 10.0.0.7:8081,10.1.0.7:8081\n\n\
     Each host remembers its last twenty revisions; how long one took is what the slowest host saw.")]
 pub(crate) struct Options {
     /// Only revisions that change this component.
@@ -28,9 +30,8 @@ pub(crate) struct Options {
     /// Text for people or JSON for scripts.
     #[arg(long, short, default_value = "text")]
     output: Output,
-    /// The `dunlin dev` to ask, where several run.
-    #[arg(long)]
-    process: Option<u32>,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// One revision, as all hosts that were asked saw it.
@@ -47,10 +48,9 @@ pub(crate) struct Merged {
 /// Prints the last revisions, the newest first.
 ///
 /// # Errors
-/// No `dunlin dev` runs, or none of its hosts answers.
+/// No host is found, or none answers.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
-    let running = discovery::find(options.process)?;
-    let mut merged = merge(&ask::some(&running, "/v1/history").await?);
+    let mut merged = merge(&ask::some(&options.whom.find().await?, "/v1/history").await?);
     if let Some(component) = &options.component {
         let object = format!("component/{}", component.trim_start_matches("component/"));
         merged.retain(|merged| merged.revision.changes.iter().any(|change| change.object == object));
@@ -69,9 +69,9 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 }
 
 /// Brings together what hosts say of the same revision, the newest first. A revision that came twice is two.
-pub(crate) fn merge(answers: &[(HostId, Revisions)]) -> Vec<Merged> {
+pub(crate) fn merge(answers: &[Revisions]) -> Vec<Merged> {
     let mut all: Vec<Merged> = Vec::new();
-    for (_, Revisions { host, revisions }) in answers {
+    for Revisions { host, revisions } in answers {
         for revision in revisions.iter().rev() {
             let same =
                 |merged: &&mut Merged| merged.revision.id == revision.id && !merged.hosts.contains(host);
@@ -185,8 +185,8 @@ mod tests {
         }
     }
 
-    fn host(name: &str, revisions: Vec<Revision>) -> (HostId, Revisions) {
-        (HostId::new("gcp", name), Revisions { host: format!("gcp/{name}"), revisions })
+    fn host(name: &str, revisions: Vec<Revision>) -> Revisions {
+        Revisions { host: format!("gcp/{name}"), revisions }
     }
 
     #[test]

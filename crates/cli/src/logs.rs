@@ -12,13 +12,15 @@ use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::client;
 use crate::printer::{self, BAD, DIM, Output, WARN, styled};
-use crate::{client, discovery};
+use crate::whom::Whom;
 
 /// Whose logs to show.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  dunlin logs\n  dunlin logs -f todo\n  dunlin logs --output json | jq -r .message"
+    after_help = "Examples:\n  dunlin logs\n  dunlin logs -f todo\n  dunlin logs --output json | jq -r .message\n  \
+    dunlin logs -f --admin 10.0.0.7:8081,10.1.0.7:8081"
 )]
 pub(crate) struct Options {
     /// Only this component.
@@ -29,9 +31,8 @@ pub(crate) struct Options {
     /// Text for people, or one JSON object a line.
     #[arg(long, short, default_value = "text")]
     output: Output,
-    /// The `dunlin dev` to ask, where several run.
-    #[arg(long)]
-    process: Option<u32>,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// How long an entry waits for earlier ones of other hosts while following.
@@ -40,12 +41,12 @@ const REORDER: Duration = Duration::from_millis(250);
 /// Prints what is there, then what comes.
 ///
 /// # Errors
-/// No `dunlin dev` runs.
+/// No host is found.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
-    let running = discovery::find(options.process)?;
+    let hosts = options.whom.find().await?;
     let (sender, mut arriving) = mpsc::channel(1024);
-    for (_, address, _) in &running.hosts {
-        tokio::spawn(read(*address, options.follow, sender.clone()));
+    for address in hosts.admin {
+        tokio::spawn(read(address, options.follow, sender.clone()));
     }
     drop(sender);
     let mut waiting: BTreeMap<(u64, String, u64), (Instant, Entry)> = BTreeMap::new();

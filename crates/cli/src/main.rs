@@ -22,6 +22,7 @@ mod rollout;
 mod status;
 mod trace;
 mod validate;
+mod whom;
 
 use std::process::ExitCode;
 
@@ -35,7 +36,7 @@ use clap::{CommandFactory, Parser, Subcommand};
     dunlin dev ./manifests             your own application\n  dunlin status --watch              what runs where, and why\n  \
     dunlin move todo gcp=0 aws=2       what it would mean to move todo; --commit does it\n  \
     dunlin rollout todo                wait until what runs is what Git says\n\n\
-    Exit codes: 0 well, 1 failed, 2 wrong input; diff and rollout say more in their own --help"
+    Exit codes: 0 well, 1 failed, 2 wrong input; check, diff and rollout say more in their own --help"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -64,7 +65,7 @@ enum Command {
     Credentials(credentials::Options),
     /// Walks the whole path (hub, leaves, certificates, permissions, clocks, providers, ingress) and says what is wrong.
     Check(check::Options),
-    /// What the `nats` command needs to look at the bus.
+    /// Tells what the `nats` command needs to look at the bus.
     Nats(nats::Options),
     /// Moves a component to other sites: shows what it would mean, and commits it when told to.
     Move(change::moving::Options),
@@ -76,17 +77,23 @@ enum Command {
     Pin(change::pin::Options),
     /// Takes an image with its digest from one directory of manifests to another.
     Promote(change::promote::Options),
-    /// Stops a site or a host of `dunlin dev` at once, as a power cut would; with `--real` also a server or a link.
+    /// Stops a site, a host or a server of `dunlin dev` at once, as a power cut would.
+    #[command(after_help = control::KILL)]
     Kill(control::Options),
-    /// Starts again what was stopped.
+    /// Starts a site, a host or a server of `dunlin dev` again.
+    #[command(after_help = control::REVIVE)]
     Revive(control::Options),
     /// Freezes a site, a host or a server of `dunlin dev --real` where it stands.
+    #[command(after_help = control::FREEZE)]
     Freeze(control::Options),
-    /// Lets it go on.
+    /// Lets a frozen site, host or server of `dunlin dev --real` go on.
+    #[command(after_help = control::THAW)]
     Thaw(control::Options),
     /// Checks manifests and reports every mistake with its place.
     Validate(validate::Options),
     /// Prints the JSON Schema of the manifests, for editors.
+    #[command(after_help = "Examples:\n  dunlin schema > dunlin.schema.json\n\n\
+        An editor finds it by a first line such as `# yaml-language-server: $schema=dunlin.schema.json`.")]
     Schema,
     /// Prints what a shell needs to complete commands and options.
     Completion(completion::Options),
@@ -136,4 +143,40 @@ fn main() -> ExitCode {
     // Work on the blocking threads (a compilation, say) is not worth waiting for.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|error| printer::failure(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an example runs, up to what is said about it or done with its output.
+    fn words(line: &str) -> Option<Vec<&str>> {
+        let line = line.trim().strip_prefix("dunlin ")?;
+        let end = ["  ", " | ", " && ", " > ", "\\", "…"].iter().filter_map(|mark| line.find(mark)).min();
+        let known = line.get(..end.unwrap_or(line.len()))?;
+        // Whoever goes on in the next line, or leaves out the rest, is not complete.
+        (!line.contains('\\') && !line.contains('…')).then(|| known.split_whitespace().collect())
+    }
+
+    fn check(command: &clap::Command, path: &str, tried: &mut usize) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.starts_with("Examples:\n  "), "{path} has no examples: {help}");
+        assert!(help.contains(path), "the examples of {path} are of another command: {help}");
+        assert!(command.get_about().is_some(), "{path}");
+        for words in help.lines().filter_map(words) {
+            let parsed = Arguments::try_parse_from(["dunlin"].into_iter().chain(words.iter().copied()));
+            assert!(parsed.is_ok(), "an example of {path}, {words:?}: {}", parsed.err().unwrap());
+            *tried += 1;
+        }
+        for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+            check(below, &format!("{path} {}", below.get_name()), tried);
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_that_are_right() {
+        let mut tried = 0;
+        check(&Arguments::command(), "dunlin", &mut tried);
+        assert!(tried > 60, "{tried}");
+    }
 }

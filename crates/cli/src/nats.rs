@@ -10,6 +10,10 @@ use crate::printer::{self, Output, WrongInput};
 
 /// Help for the `nats` command.
 #[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  eval \"$(dunlin nats env gcp)\"           for the `nats` command in this shell\n  \
+    dunlin nats env hub --output json      for scripts"
+)]
 pub(crate) struct Options {
     #[command(subcommand)]
     what: What,

@@ -68,6 +68,14 @@ pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// A URL as it may be shown. What stands before an `@` is left out, even where it is not clear that it is a secret.
+pub(crate) fn without_credentials(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
+        Some((scheme, rest)) => format!("{scheme}://{rest}"),
+        None => url.to_owned(),
+    }
+}
+
 /// A line of the result.
 pub(crate) fn line(text: impl std::fmt::Display) {
     // Nobody reads any more (`| head`): nothing to do about it, and nothing to say it to.
@@ -150,6 +158,19 @@ fn width(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_are_shown_without_credentials() {
+        for (url, expected) in [
+            ("https://me:token@example.com/a", "https://example.com/a"),
+            ("https://me:to@k/en@example.com/a", "https://example.com/a"),
+            ("https://example.com/a", "https://example.com/a"),
+            ("git@example.com:a/b", "git@example.com:a/b"),
+            ("/srv/a", "/srv/a"),
+        ] {
+            assert_eq!(without_credentials(url), expected);
+        }
+    }
 
     #[test]
     fn columns_align_whatever_the_style() {

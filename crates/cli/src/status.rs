@@ -7,13 +7,15 @@ use anyhow::{Result, bail};
 use dunlin_host::status::{CanaryStatus, ComponentStatus, Condition, Kstatus, Status, Truth, Wait};
 use dunlin_providers::logging::escape;
 
+use crate::client;
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled, table};
-use crate::{client, discovery};
+use crate::whom::Whom;
 
 /// What to show.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  dunlin status\n  dunlin status --watch\n  dunlin status --output json | jq .components.todo.sites"
+    after_help = "Examples:\n  dunlin status\n  dunlin status --watch\n  dunlin status --output json | jq .components.todo.sites\n  \
+    dunlin status --admin 10.0.0.7:8081          where no `dunlin dev` runs"
 )]
 pub(crate) struct Options {
     /// Text for people or JSON for scripts.
@@ -22,9 +24,8 @@ pub(crate) struct Options {
     /// Shows it again on every change until interrupted.
     #[arg(long, short)]
     watch: bool,
-    /// The `dunlin dev` to ask, where several run.
-    #[arg(long)]
-    process: Option<u32>,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// How often it is asked while watching.
@@ -33,11 +34,11 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Asks the first host that answers.
 ///
 /// # Errors
-/// No `dunlin dev` runs, or none of its hosts answers.
+/// No host is found, or none answers.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let (mut shown, mut last) = (Vec::new(), Vec::new());
     loop {
-        let lines = match ask(options.process).await {
+        let lines = match ask(&options.whom).await {
             Ok(status) if !options.watch && options.output == Output::Json => return printer::json(&status),
             Ok(status) if options.output == Output::Json => {
                 vec![serde_json::to_string(&without_ages(status))?]
@@ -85,9 +86,9 @@ fn without_ages(mut status: Status) -> Status {
     status
 }
 
-async fn ask(process: Option<u32>) -> Result<Status> {
-    let running = discovery::find(process)?;
-    for (_, address, _) in &running.hosts {
+async fn ask(whom: &Whom) -> Result<Status> {
+    let hosts = whom.find().await?;
+    for address in &hosts.admin {
         if let Ok(mut status) = client::get::<Status>(*address, "/v1/status").await {
             // Ages change all the time; they matter only when a host is silent, and then by the second.
             for host in status.sites.values_mut().flat_map(|site| site.hosts.values_mut()) {
@@ -97,10 +98,7 @@ async fn ask(process: Option<u32>) -> Result<Status> {
             return Ok(status);
         }
     }
-    bail!(
-        "no host of `dunlin dev` (process {}) answers; are all of them killed? try `dunlin revive SITE`",
-        running.process
-    )
+    bail!("no host of {} answers; {}", hosts.words, hosts.remedy)
 }
 
 /// The page for people, as lines.

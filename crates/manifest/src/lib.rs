@@ -32,7 +32,7 @@ pub use difference::{Difference, differences};
 pub use edit::{EditError, line_of, object_in, objects_in, restore, set_image, set_replicas};
 pub use formats::ImageReference;
 pub use identity::identity;
-pub use mistake::Mistake;
+pub use mistake::{Mistake, did_you_mean};
 pub use names::{HostId, is_dns_label};
 pub use print::print;
 pub use ratio::Ratio;

@@ -49,7 +49,8 @@ impl fmt::Display for Mistake {
 }
 
 /// `did you mean "…"?` with the candidate nearest to what was found, if one is near enough.
-pub(crate) fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+#[must_use]
+pub fn did_you_mean<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let folded = found.to_lowercase();
     candidates
         .into_iter()

@@ -9,15 +9,15 @@ use dunlin_manifest::File;
 use sha2::{Digest, Sha256};
 
 /// The most files that are read.
-pub(crate) const MAXIMUM_FILES: usize = 1000;
+pub const MAXIMUM_FILES: usize = 1000;
 /// The most bytes of one file.
-pub(crate) const MAXIMUM_SIZE: u64 = 1 << 20;
+pub const MAXIMUM_SIZE: u64 = 1 << 20;
 /// The most bytes of all files together.
-pub(crate) const MAXIMUM_TOTAL: u64 = 16 << 20;
+pub const MAXIMUM_TOTAL: u64 = 16 << 20;
 /// The most names that are looked at, whatever they are.
-pub(crate) const MAXIMUM_NAMES: usize = 20_000;
+pub const MAXIMUM_NAMES: usize = 20_000;
 /// The deepest directory below the first.
-pub(crate) const MAXIMUM_DEPTH: usize = 16;
+pub const MAXIMUM_DEPTH: usize = 16;
 
 /// What a directory holds, or a commit.
 #[derive(Debug, Default)]
@@ -48,11 +48,15 @@ impl Listing {
 
 /// A file that is there and cannot be read.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
-    pub(crate) path: String,
-    pub(crate) found: String,
-    pub(crate) allowed: Option<String>,
-    pub(crate) hint: Option<String>,
+pub struct Unreadable {
+    /// The file.
+    pub path: String,
+    /// Why not.
+    pub found: String,
+    /// What is allowed.
+    pub allowed: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
 }
 
 /// Why a directory as a whole cannot be read, and what to do.
@@ -222,22 +226,26 @@ fn contents(path: &Path) -> Result<Option<String>, Unreadable> {
 }
 
 /// Whether a file of this name is read.
-pub(crate) fn is_manifest(name: &str) -> bool {
+#[must_use]
+pub fn is_manifest(name: &str) -> bool {
     name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
 /// Whether a file or directory of this name is not even looked at.
-pub(crate) fn is_passed_over(name: &str) -> bool {
+#[must_use]
+pub fn is_passed_over(name: &str) -> bool {
     name.starts_with('.') || name == "node_modules"
 }
 
 /// Of a file with more than [`MAXIMUM_SIZE`]; its path is for the caller to set.
-pub(crate) fn too_large() -> Unreadable {
+#[must_use]
+pub fn too_large() -> Unreadable {
     wrong("more than 1 MiB".into(), Some("1 MiB for one file"), Some("spread the objects over several files"))
 }
 
 /// Of a file that is not text; its path is for the caller to set.
-pub(crate) fn not_utf8(error: std::str::Utf8Error) -> Unreadable {
+#[must_use]
+pub fn not_utf8(error: std::str::Utf8Error) -> Unreadable {
     wrong(format!("not UTF-8 at byte {}", error.valid_up_to()), Some("UTF-8"), None)
 }
 

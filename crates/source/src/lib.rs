@@ -25,6 +25,10 @@ use tokio::sync::watch;
 
 pub use config::{ConfigError, resolve_config};
 pub use directory::{DirectorySource, directory_revision, read_directory};
+pub use files::{
+    MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_NAMES, MAXIMUM_SIZE, MAXIMUM_TOTAL, Unreadable, is_manifest,
+    is_passed_over, not_utf8, too_large,
+};
 pub use git::{
     GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, Nudges, check_branch, read_path, read_repository,
 };

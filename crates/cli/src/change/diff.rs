@@ -1,16 +1,17 @@
 //! `dunlin diff`: what the repository's head would change in what runs here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use dunlin_manifest::{File, Snapshot, differences, read};
+use dunlin_manifest::{File, Reading, Snapshot, differences};
 use serde::Serialize;
 
 use super::values::{self, Place, Value};
 use super::{consequences, meaning, place, seen, show, tree};
 use crate::git::{Git, short};
-use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, table};
+use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, table, without_credentials};
 
 /// What to compare with what runs.
 #[derive(clap::Args)]
@@ -47,9 +48,12 @@ pub(crate) struct Options {
 /// One side: what a repository or directory says.
 struct Side {
     files: Vec<File>,
+    reading: Reading,
     git: Option<Git>,
     /// The commit's full id; none for files as they are.
     revision: Option<String>,
+    /// Where links among the files lead.
+    links: BTreeMap<String, String>,
     _clone: Option<tempfile::TempDir>,
 }
 
@@ -88,15 +92,14 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 /// # Errors
 /// Nothing runs, or the repository cannot be read.
 async fn compare(options: Options) -> Result<ExitCode> {
-    let side = side(&options)?;
+    let mut side = side(&options)?;
     let running = seen::manifests(options.process).await;
     let running = running.context(
         "no `dunlin dev` answers, so there is nothing to compare with; start one with `dunlin dev`",
     )?;
-    let reading = read(&side.files);
     // What is mistaken stays as it is where it runs.
-    let mistakes = reading.mistakes.clone();
-    let after = reading.hold_back(&running.snapshot);
+    let mistakes = std::mem::take(&mut side.reading.mistakes);
+    let after = side.reading.clone().hold_back(&running.snapshot);
     let lattice = running.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
     let seen = seen::ask(lattice.as_deref(), options.process).await;
     let told = Told {
@@ -148,7 +151,12 @@ fn show_all(told: &Told) {
 }
 
 fn changes(before: &Snapshot, after: &Snapshot, side: &Side) -> Result<Vec<Change>> {
-    let place = Place { files: &side.files, git: side.git.as_ref(), revision: side.revision.as_deref() };
+    let place = Place {
+        files: &side.files,
+        git: side.git.as_ref(),
+        revision: side.revision.as_deref(),
+        links: Some(&side.links),
+    };
     let meanings = differences(before, after).into_iter().map(|difference| meaning::of(&difference));
     let values = values::values(before, after, &place)?;
     Ok(values.into_iter().zip(meanings).map(|(value, meaning)| Change { value, meaning }).collect())
@@ -160,26 +168,38 @@ fn side(options: &Options) -> Result<Side> {
         let folder = tempfile::Builder::new().prefix("dunlin-diff-").tempdir()?;
         let git = clone(url, folder.path())?;
         let revision = git.commit(wanted).or_else(|_| git.commit(&format!("origin/{wanted}")))?;
-        let files = tree::read(&git, &revision, options.path.trim_matches('/'))?;
-        return Ok(Side { files, git: Some(git), revision: Some(revision), _clone: Some(folder) });
+        let side = committed(git, revision, options.path.trim_matches('/'), "--path")?;
+        return Ok(Side { _clone: Some(folder), ..side });
     }
     let directory = place::Where { directory: options.directory.clone(), process: options.process }.find()?;
     let git = Git::around(&directory)?;
     match git {
         Some(git) if !options.worktree => {
-            let revision = git.commit(wanted)?;
-            let files = tree::read(&git, &revision, &tree::name_of(&git, &directory)?)?;
-            Ok(Side { files, git: Some(git), revision: Some(revision), _clone: None })
+            let (revision, name) = (git.commit(wanted)?, tree::name_of(&git, &directory)?);
+            committed(git, revision, &name, "DIRECTORY")
         }
         None if options.revision.is_some() => {
-            let text = format!("{} is in no Git repository, so it has no revisions", directory.display());
+            let way = "leave out --revision, or name a directory that is in one";
+            let text =
+                format!("{} is in no Git repository, so it has no revisions; {way}", directory.display());
             Err(WrongInput(text).into())
         }
         git => {
-            let manifests = place::Manifests::read(&directory)?;
-            Ok(Side { files: manifests.files, git, revision: None, _clone: None })
+            let place::Manifests { files, reading, .. } = place::Manifests::read(&directory)?;
+            Ok(Side { files, reading, git, revision: None, links: BTreeMap::new(), _clone: None })
         }
     }
+}
+
+/// What a commit says in a directory, which is named by `option`.
+fn committed(git: Git, revision: String, directory: &str, option: &str) -> Result<Side> {
+    let listing = tree::read(&git, &revision, directory)?;
+    if !listing.there {
+        let way = format!("commit the manifests there, or name the directory that holds them with {option}");
+        return Err(WrongInput(format!("{} has no directory {directory}; {way}", short(&revision))).into());
+    }
+    let (reading, tree::Listing { files, links, .. }) = (listing.reading(), listing);
+    Ok(Side { files, reading, git: Some(git), revision: Some(revision), links, _clone: None })
 }
 
 /// A repository for the moment, with the history that tells where values come from.
@@ -190,27 +210,4 @@ fn clone(url: &str, folder: &Path) -> Result<Git> {
     here.run(arguments.into_iter().chain([place.as_os_str()]))
         .with_context(|| format!("cannot clone {}", without_credentials(url)))?;
     Ok(Git::of(&place))
-}
-
-/// A URL as it may be shown.
-fn without_credentials(url: &str) -> String {
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
-        Some((scheme, rest)) => format!("{scheme}://{rest}"),
-        None => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn urls_are_shown_without_credentials() {
-        for (url, expected) in [
-            ("https://me:token@example.com/a", "https://example.com/a"),
-            ("https://example.com/a", "https://example.com/a"),
-            ("git@example.com:a/b", "git@example.com:a/b"),
-            ("/srv/a", "/srv/a"),
-        ] {
-            assert_eq!(super::without_credentials(url), expected);
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Which commit changed an object last, and what the object was before: what a rollback goes back to.
 
 use anyhow::Result;
-use dunlin_manifest::{File, ObjectReference, object_in, objects_in};
+use dunlin_manifest::{File, ObjectReference, did_you_mean, object_in, objects_in};
 
 use super::place::in_words;
 use super::tree;
@@ -26,14 +26,16 @@ pub(crate) struct Former {
 /// # Errors
 /// Wrong input: no commit changed it, or the one that did made it.
 pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectReference) -> Result<Former> {
-    let now = find(&tree::read(git, "HEAD", directory)?, object);
-    let Some(now) = now else {
+    let files = tree::read(git, "HEAD", directory)?.files;
+    let Some(now) = find(&files, object) else {
         let text = format!("{} is not in the head of {}", in_words(object), git.root.display());
-        return Err(WrongInput(format!("{text}; `git log -- {directory}` shows when it went")).into());
+        let way =
+            nearest(&files, object).unwrap_or_else(|| format!("`git log -- {directory}` shows when it went"));
+        return Err(WrongInput(format!("{text}; {way}")).into());
     };
     for commit in commits(git, directory)? {
         let before = match parent(git, &commit)? {
-            Some(parent) => find(&tree::read(git, &parent, directory)?, object),
+            Some(parent) => find(&tree::read(git, &parent, directory)?.files, object),
             None => None,
         };
         match before {
@@ -65,9 +67,9 @@ pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectRefe
 /// Wrong input: no commit changed any, or it made or removed some.
 pub(crate) fn before_last_commit(git: &Git, directory: &str) -> Result<Vec<Former>> {
     for commit in commits(git, directory)? {
-        let after = tree::read(git, &commit, directory)?;
+        let after = tree::read(git, &commit, directory)?.files;
         let before = match parent(git, &commit)? {
-            Some(parent) => tree::read(git, &parent, directory)?,
+            Some(parent) => tree::read(git, &parent, directory)?.files,
             None => Vec::new(),
         };
         let mut objects: Vec<_> =
@@ -98,8 +100,11 @@ pub(crate) fn before_last_commit(git: &Git, directory: &str) -> Result<Vec<Forme
             return Ok(former);
         }
     }
-    Err(WrongInput(format!("none of the last {MOST_COMMITS} commits changed an object in {directory:?}"))
-        .into())
+    let way = "name an object, and a commit with --to";
+    Err(WrongInput(format!(
+        "none of the last {MOST_COMMITS} commits changed an object in {directory:?}; {way}"
+    ))
+    .into())
 }
 
 /// What `object` was at a revision.
@@ -108,9 +113,16 @@ pub(crate) fn before_last_commit(git: &Git, directory: &str) -> Result<Vec<Forme
 /// Wrong input: no such revision, or the object was not there.
 pub(crate) fn at(git: &Git, directory: &str, object: &ObjectReference, revision: &str) -> Result<Former> {
     let commit = git.commit(revision)?;
-    match find(&tree::read(git, &commit, directory)?, object) {
+    let files = tree::read(git, &commit, directory)?.files;
+    match find(&files, object) {
         Some(text) => Ok(Former { object: object.clone(), commit, text }),
-        None => Err(WrongInput(format!("{} is not in {}", in_words(object), short(&commit))).into()),
+        None => {
+            let place = if directory.is_empty() { "." } else { directory };
+            let way = nearest(&files, object).unwrap_or_else(|| {
+                format!("name a commit that has it with --to: `git log --oneline -- {place}` lists them")
+            });
+            Err(WrongInput(format!("{} is not in {}; {way}", in_words(object), short(&commit))).into())
+        }
     }
 }
 
@@ -124,6 +136,13 @@ fn commits(git: &Git, directory: &str) -> Result<Vec<String>> {
 fn parent(git: &Git, commit: &str) -> Result<Option<String>> {
     let said = git.attempt(["rev-parse", "--verify", "--quiet", &format!("{commit}^")])?;
     Ok(said.well.then(|| said.output.trim().to_owned()))
+}
+
+/// The object of the same kind whose name is nearly that, as a question.
+fn nearest(files: &[File], object: &ObjectReference) -> Option<String> {
+    let all: Vec<_> = files.iter().flat_map(|file| objects_in(&file.text)).collect();
+    let alike = all.iter().filter(|other| other.kind == object.kind);
+    did_you_mean(&object.name, alike.map(|other| other.name.as_str()))
 }
 
 /// The text of the file that has the object.

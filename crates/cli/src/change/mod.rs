@@ -4,8 +4,10 @@
 //! [`publish`], which goes as far as it was told: to the file, to a commit, to a push, to a pull request. Git is the user's
 //! own ([`crate::git`]).
 
+mod arrival;
 pub(crate) mod diff;
 mod edit;
+mod follow;
 mod history;
 mod image;
 mod meaning;
@@ -104,7 +106,7 @@ fn carry_out(
     let before = &manifests.reading.snapshot;
     let after = reading_after(manifests, edits)?.snapshot;
     let git = Git::around(&manifests.directory)?;
-    let place = Place { files: &manifests.files, git: git.as_ref(), revision: None };
+    let place = Place { files: &manifests.files, git: git.as_ref(), revision: None, links: None };
     let plan = Plan {
         values: values::values(before, &after, &place)?,
         files: edits.iter().map(lines).collect(),

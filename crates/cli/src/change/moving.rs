@@ -4,15 +4,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use dunlin_manifest::Replicas;
+use anyhow::Result;
+use dunlin_manifest::{Replicas, WasmComponent, did_you_mean};
 
 use super::edit::Edit;
 use super::place::{Manifests, Where};
 use super::publish::{self, Extent, Message};
-use super::{How, carry_out, component, edited, seen, well};
+use super::{How, carry_out, component, edited, follow, seen, well};
+use crate::git::Git;
 use crate::printer::WrongInput;
-use crate::rollout;
+use crate::{discovery, rollout};
 
 /// What to move where.
 #[derive(clap::Args)]
@@ -70,6 +71,11 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         return Err(WrongInput(text.to_owned()).into());
     }
     let manifests = Manifests::read(&place.find()?)?;
+    if watch {
+        let top = Git::around(&manifests.directory)?.map(|git| git.root);
+        follow::check(&discovery::find(place.process)?, &manifests.directory, top.as_deref(), how.extent)?;
+    }
+    let changes = effective(&manifests, &component, changes)?;
     let edit = edit(&manifests, &component, &changes)?;
     let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
     let seen = seen::ask(lattice.as_deref(), place.process).await;
@@ -92,7 +98,8 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 /// # Errors
 /// As [`run`].
 pub(crate) fn write(directory: &Path, component: &str, changes: &[(String, Replicas)]) -> Result<()> {
-    match edit(&Manifests::read(directory)?, component, changes)? {
+    let manifests = Manifests::read(directory)?;
+    match edit(&manifests, component, &effective(&manifests, component, changes.to_vec())?)? {
         Some(edit) => edit.write(),
         None => Ok(()),
     }
@@ -104,28 +111,49 @@ pub(crate) fn write(directory: &Path, component: &str, changes: &[(String, Repli
 /// As [`run`].
 pub(crate) fn commit(directory: &Path, component: &str, changes: &[(String, Replicas)]) -> Result<()> {
     let manifests = Manifests::read(directory)?;
-    let edits: Vec<Edit> = edit(&manifests, component, changes)?.into_iter().collect();
-    publish::publish(&edits, Extent::COMMIT, &message(&manifests, component, changes)).map(drop)
+    let changes = effective(&manifests, component, changes.to_vec())?;
+    let edits: Vec<Edit> = edit(&manifests, component, &changes)?.into_iter().collect();
+    publish::publish(&edits, Extent::COMMIT, &message(&manifests, component, &changes)).map(drop)
 }
 
-/// Works out the edit; none if the file says so already.
-fn edit(manifests: &Manifests, name: &str, changes: &[(String, Replicas)]) -> Result<Option<Edit>> {
-    manifests.component(name)?;
+/// The changes that change something: a site that is not listed has no replicas already, and to list it would say nothing
+/// new.
+///
+/// # Errors
+/// Wrong input: there is no such component or site.
+fn effective(
+    manifests: &Manifests,
+    name: &str,
+    mut changes: Vec<(String, Replicas)>,
+) -> Result<Vec<(String, Replicas)>> {
+    let spec = &manifests.component(name)?.spec;
     let twice = changes.iter().enumerate().find_map(|(index, change)| {
         changes.iter().take(index).any(|(site, _)| *site == change.0).then_some(&change.0)
     });
     if let Some(twice) = twice {
-        return Err(WrongInput(format!("site {twice:?} is named twice")).into());
+        return Err(WrongInput(format!("site {twice:?} is named twice; name it once")).into());
     }
     if let Some(lattice) = &manifests.reading.snapshot.lattice
         && let Some((unknown, _)) = changes.iter().find(|(site, _)| !lattice.spec.sites.contains_key(site))
     {
         let known: Vec<_> = lattice.spec.sites.keys().map(String::as_str).collect();
-        return Err(
-            WrongInput(format!("unknown site {unknown:?}; the lattice has {}", known.join(", "))).into()
-        );
+        let hint = did_you_mean(unknown, known.iter().copied()).map(|hint| format!(": {hint}"));
+        let hint = hint.unwrap_or_default();
+        let text = format!("unknown site {unknown:?}{hint}; the lattice has {}", known.join(", "));
+        return Err(WrongInput(text).into());
     }
-    let file = manifests.file_of(&component(name)).context("the file is gone")?;
+    changes.retain(|(site, new)| replicas(spec, site) != *new);
+    Ok(changes)
+}
+
+/// What a component is asked for in a site.
+fn replicas(spec: &WasmComponent, site: &str) -> Replicas {
+    spec.sites.get(site).map_or(Replicas::Count(0), |placement| placement.replicas)
+}
+
+/// Works out the edit; none if nothing is to change.
+fn edit(manifests: &Manifests, name: &str, changes: &[(String, Replicas)]) -> Result<Option<Edit>> {
+    let file = manifests.file_of(&component(name))?;
     let after = dunlin_manifest::set_replicas(&file.text, name, changes)
         .map_err(|error| WrongInput(format!("{}: {error}", file.path)))?;
     Ok(edited(&file.path, &file.text, after))
@@ -134,8 +162,8 @@ fn edit(manifests: &Manifests, name: &str, changes: &[(String, Replicas)]) -> Re
 /// `todo: move from gcp to aws`, and the numbers.
 fn message(manifests: &Manifests, name: &str, changes: &[(String, Replicas)]) -> Message {
     let former = |site: &str| {
-        let spec = manifests.reading.snapshot.components.get(name).map(|object| &object.spec);
-        spec.and_then(|spec| spec.sites.get(site)).map_or(Replicas::Count(0), |placement| placement.replicas)
+        let found = manifests.reading.snapshot.components.get(name);
+        found.map_or(Replicas::Count(0), |object| replicas(&object.spec, site))
     };
     let rank = |replicas: Replicas| match replicas {
         Replicas::Count(count) => count,

@@ -49,9 +49,11 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         if new == *image {
             continue;
         }
-        let place = manifests.file_of(&component(name)).context("the file is gone")?.path.clone();
-        let text = files.iter().find(|file| file.path == place).context("the file is gone")?.text.clone();
-        let after = dunlin_manifest::set_image(&text, name, &new)
+        let file = manifests.file_of(&component(name))?;
+        let place = file.path.clone();
+        // Another component in it may have been pinned before.
+        let text = files.iter().find(|file| file.path == place).unwrap_or(file).text.as_str();
+        let after = dunlin_manifest::set_image(text, name, &new)
             .map_err(|error| WrongInput(format!("{place}: {error}")))?;
         files = with(&files, &place, &after);
         pinned.push((name.as_str(), new));

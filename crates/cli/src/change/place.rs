@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use dunlin_manifest::{File, Object, ObjectReference, Reading, WasmComponent};
+use dunlin_manifest::{File, Object, ObjectReference, Reading, WasmComponent, did_you_mean};
 
 use crate::discovery;
 use crate::printer::WrongInput;
@@ -94,16 +94,32 @@ impl Manifests {
             Some(mistake) => format!("component {name:?} has a mistake; mend it first: {mistake}"),
             None => {
                 let known: Vec<_> = snapshot.components.keys().map(String::as_str).collect();
+                let hint = did_you_mean(name, known.iter().copied()).map(|hint| format!(": {hint}"));
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                format!("no component {name:?} in {}; there is {known}", self.directory.display())
+                // It may be in a file that could not be read.
+                let mut unread = self.reading.mistakes.iter().filter(|mistake| mistake.object.is_none());
+                let unread = unread.next().map(|mistake| format!("; not read: {mistake}"));
+                format!(
+                    "no component {name:?} in {}{}; there is {known}{}",
+                    self.directory.display(),
+                    hint.unwrap_or_default(),
+                    unread.unwrap_or_default()
+                )
             }
         };
         Err(WrongInput(text).into())
     }
 
     /// The file that has an object: its path and its text.
-    pub(crate) fn file_of(&self, object: &ObjectReference) -> Option<&File> {
-        self.files.iter().find(|file| dunlin_manifest::objects_in(&file.text).contains(object))
+    ///
+    /// # Errors
+    /// Wrong input: it is written in a way that it is not found by.
+    pub(crate) fn file_of(&self, object: &ObjectReference) -> Result<&File> {
+        let found = self.files.iter().find(|file| dunlin_manifest::objects_in(&file.text).contains(object));
+        let way = "edit it by hand, and `dunlin validate` tells whether it is right";
+        let none =
+            || format!("no file in {} has {} by its name; {way}", self.directory.display(), in_words(object));
+        Ok(found.ok_or_else(|| WrongInput(none()))?)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use dunlin_manifest::ImageReference;
 
 use super::place::Manifests;
@@ -50,7 +50,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         .into());
     }
     target.component(&name)?;
-    let file = target.file_of(&component(&name)).context("the file is gone")?;
+    let file = target.file_of(&component(&name))?;
     let after = dunlin_manifest::set_image(&file.text, &name, &image)
         .map_err(|error| WrongInput(format!("{}: {error}", file.path)))?;
     let edit = edited(&file.path, &file.text, after);

@@ -1,11 +1,11 @@
 //! How far a change goes: shown, written, committed, pushed, or asked for. Each step that fails leaves everything as it
-//! was before the command.
+//! was before the command; a push of which nobody can say whether it arrived leaves the commit.
 
-use anyhow::{Context, Result};
+use anyhow::{Error, Result};
 use serde::Serialize;
 
 use super::edit::Edit;
-use super::push::{self, Pushed};
+use super::push::{self, NotPushed, Pushed};
 use super::repository::{self, Upstream};
 use super::review;
 use crate::git::{self, Git};
@@ -31,10 +31,26 @@ pub(crate) struct Extent {
 impl Extent {
     /// As far as a commit.
     pub(crate) const COMMIT: Self = Self { write: false, commit: true, push: false, pr: false };
+    /// As far as the files.
+    #[cfg(test)]
+    pub(crate) const WRITE: Self = Self { write: true, commit: false, push: false, pr: false };
+    /// As far as another repository.
+    #[cfg(test)]
+    pub(crate) const PUSH: Self = Self { write: false, commit: false, push: true, pr: false };
 
     /// Whether anything is done at all.
     pub(crate) fn acts(self) -> bool {
         self.write || self.commit || self.push || self.pr
+    }
+
+    /// Whether a commit is made on the branch that is checked out.
+    pub(crate) fn commits(self) -> bool {
+        self.commit || self.push
+    }
+
+    /// Whether another repository gets it.
+    pub(crate) fn pushes(self) -> bool {
+        self.push
     }
 
     /// Whether it is more than a wish: a pull request may be merged one day.
@@ -85,7 +101,8 @@ pub(crate) struct Done {
 /// Goes as far as `extent` says.
 ///
 /// # Errors
-/// What is in the way, and the way out; then files, index and branch are as they were.
+/// What is in the way, and the way out; then files, index and branch are as they were. If it is not known whether a push
+/// arrived, the error says so, and the commit is kept.
 pub(crate) fn publish(edits: &[Edit], extent: Extent, message: &Message) -> Result<Done> {
     let Some(first) = edits.first() else { return Ok(Done::default()) };
     if extent.write {
@@ -106,8 +123,7 @@ pub(crate) fn publish(edits: &[Edit], extent: Extent, message: &Message) -> Resu
     let revision = match commit(&git, &names, message) {
         Ok(revision) => revision,
         Err(error) => {
-            take_back(edits)?;
-            return Err(error.context("nothing was committed, and the files are as they were"));
+            return Err(taken_back(edits, error, "nothing was committed, and the files are as they were"));
         }
     };
     let pushed = match &upstream {
@@ -132,11 +148,23 @@ fn push_or_take_back(
     former: &str,
     revision: &str,
 ) -> Result<Pushed> {
-    push::push(git, branch, upstream, revision).map_err(|error| {
-        error.context(match repository::go_to(git, branch, revision, former) {
-            Ok(()) => "nothing was pushed; the commit was taken back, and everything is as it was",
-            Err(_) => "nothing was pushed; the commit is still in your branch: `git reset --keep HEAD~1` takes it back",
-        })
+    push::push(git, branch, upstream, revision).map_err(|not_pushed| match not_pushed {
+        NotPushed::NotThere(error) => {
+            error.context(match repository::go_to(git, branch, revision, former) {
+                Ok(()) => "nothing was pushed; the commit was taken back, and everything is as it was",
+                Err(_) => "nothing was pushed; the commit is still in your branch: `git reset --keep HEAD~1` takes it back",
+            })
+        }
+        NotPushed::Unknown(error) => {
+            let (remote, there) = (upstream.shown(), &upstream.branch);
+            let target = if branch == there { branch.to_owned() } else { format!("{branch}:{there}") };
+            error.context(format!(
+                "it is not known whether the commit arrived at {remote}/{there}, so {branch} keeps it: `git push {remote} \
+                 {target}` sends it if it is not there yet; to take it back, see that `git ls-remote {remote} {there}` \
+                 does not show it, then `git reset --keep {}`",
+                git::short(former)
+            ))
+        }
     })
 }
 
@@ -158,13 +186,21 @@ pub(crate) fn commit(git: &Git, names: &[String], message: &Message) -> Result<S
 pub(crate) fn write(edits: &[Edit]) -> Result<()> {
     for (index, edit) in edits.iter().enumerate() {
         if let Err(error) = edit.write() {
-            take_back(edits.get(..index).unwrap_or_default())?;
-            return Err(error);
+            let before = edits.get(..index).unwrap_or_default();
+            return Err(taken_back(before, error, "nothing was written, and the files are as they were"));
         }
     }
     Ok(())
 }
 
-fn take_back(edits: &[Edit]) -> Result<()> {
-    edits.iter().try_for_each(|edit| edit.take_back().context("the change could not be taken back"))
+/// Why something was not done, and what has become of the files that were written for it.
+fn taken_back(edits: &[Edit], error: Error, well: &'static str) -> Error {
+    let left: Vec<_> = edits.iter().filter_map(|edit| Some((edit, edit.take_back().err()?))).collect();
+    let Some((_, reason)) = left.first() else { return error.context(well) };
+    let names: Vec<_> = left.iter().map(|(edit, _)| edit.path.display().to_string()).collect();
+    error.context(format!(
+        "the change is still in {}, which cannot be put back ({reason:#}); `git checkout HEAD -- {}` takes it back",
+        names.join(", "),
+        names.join(" ")
+    ))
 }

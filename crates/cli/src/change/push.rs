@@ -1,9 +1,10 @@
 //! Pushes a commit, and rebases it once where somebody else was faster: in a working tree aside, so that nothing of the
 //! user's is touched before it is known to go well.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use serde::Serialize;
 
+use super::arrival::{self, Arrival};
 use super::repository::{self, Aside, Upstream};
 use crate::git::{Git, short};
 
@@ -26,6 +27,21 @@ pub(crate) struct Pushed {
     pub(crate) not_here: Option<String>,
 }
 
+/// Why there is nothing to say of a commit that arrived.
+#[derive(Debug)]
+pub(crate) enum NotPushed {
+    /// The remote does not have it.
+    NotThere(Error),
+    /// It broke off, and the remote does not say whether it has it.
+    Unknown(Error),
+}
+
+impl From<Error> for NotPushed {
+    fn from(error: Error) -> Self {
+        Self::NotThere(error)
+    }
+}
+
 /// How a push went.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
@@ -34,19 +50,28 @@ enum Answer {
     Behind(String),
     /// The other side does not want it: a protected branch, a hook.
     Refused(String),
-    /// It did not get that far.
+    /// It broke off; whether it took effect is for the remote to say.
     Failed(String),
+    /// It broke off, and the remote does not say.
+    Unknown(String),
 }
 
 /// Pushes `revision`, the head of `branch`.
 ///
 /// # Errors
-/// It is refused, conflicts, or does not arrive; the branch is then still at `revision`.
-pub(crate) fn push(git: &Git, branch: &str, upstream: &Upstream, revision: &str) -> Result<Pushed> {
+/// It is refused, conflicts, or does not arrive; the branch is then still at `revision`. Or nobody can say whether it
+/// arrived; the branch is then at the commit that was sent.
+pub(crate) fn push(
+    git: &Git,
+    branch: &str,
+    upstream: &Upstream,
+    revision: &str,
+) -> Result<Pushed, NotPushed> {
     let Upstream { remote, branch: there } = upstream;
-    let to = format!("{remote}/{there}");
+    let to = format!("{}/{there}", upstream.shown());
     // As far as this repository knows: a remote that was never fetched counts as having everything.
-    let known = git.attempt(["rev-list", "--count", &format!("refs/remotes/{to}..{revision}")])?;
+    let known =
+        git.attempt(["rev-list", "--count", &format!("refs/remotes/{remote}/{there}..{revision}")])?;
     let earlier = known.output.trim().parse::<usize>().map_or(0, |count| count.saturating_sub(1));
     let pushed = |revision: String, rebased_onto, not_here| Pushed {
         to: to.clone(),
@@ -68,9 +93,19 @@ pub(crate) fn push(git: &Git, branch: &str, upstream: &Upstream, revision: &str)
             match send(git, upstream, &rebased)? {
                 Answer::Arrived => {}
                 Answer::Behind(words) => {
-                    return Err(anyhow!(words).context(format!(
-                        "{to} moved on again while this was rebased; run the command again"
-                    )));
+                    let text = format!("{to} moved on again while this was rebased; run the command again");
+                    return Err(anyhow!(words).context(text).into());
+                }
+                Answer::Unknown(words) => {
+                    let error = broken_off(words, &to);
+                    // What may have arrived is what a push sends again.
+                    return Err(NotPushed::Unknown(match repository::go_to(git, branch, revision, &rebased) {
+                        Ok(()) => error,
+                        Err(here) => error.context(format!(
+                            "{branch} has it as it was before it was rebased ({here:#}); `git pull --rebase` brings \
+                             the two together"
+                        )),
+                    }));
                 }
                 other => return Err(other.into_error(&to)),
             }
@@ -83,40 +118,64 @@ pub(crate) fn push(git: &Git, branch: &str, upstream: &Upstream, revision: &str)
 }
 
 impl Answer {
-    fn into_error(self, to: &str) -> anyhow::Error {
-        match self {
+    /// The same, once the remote was asked about a push that broke off.
+    fn settled(self, look: impl FnOnce() -> Arrival) -> Self {
+        let Self::Failed(words) = self else { return self };
+        match look() {
+            Arrival::There => Self::Arrived,
+            Arrival::NotThere => Self::Failed(words),
+            Arrival::Unknown(why) => Self::Unknown(format!("{words}\n{why}")),
+        }
+    }
+
+    fn into_error(self, to: &str) -> NotPushed {
+        NotPushed::NotThere(match self {
             Self::Refused(words) => anyhow!(words).context(format!(
                 "{to} refused the push: the branch may be protected; ask for the change with --pr"
             )),
-            Self::Behind(words) | Self::Failed(words) => {
-                anyhow!(words).context(format!("the push to {to} did not arrive; `git push` shows why"))
-            }
+            Self::Unknown(words) => return NotPushed::Unknown(broken_off(words, to)),
+            Self::Behind(words) | Self::Failed(words) => anyhow!(words)
+                .context(format!("the push did not arrive: {to} does not have it; `git push` shows why")),
             Self::Arrived => anyhow!("the push arrived"),
-        }
+        })
     }
+}
+
+fn broken_off(words: String, to: &str) -> Error {
+    anyhow!(words).context(format!("the push to {to} broke off, and what is there cannot be asked"))
 }
 
 /// Pushes a commit to a branch, whatever it is called here.
 fn send(git: &Git, upstream: &Upstream, revision: &str) -> Result<Answer> {
-    let target = format!("{revision}:refs/heads/{}", upstream.branch);
-    let said = git.attempt(["push", "--porcelain", &upstream.remote, &target])?;
-    Ok(read(said.well, &said.output, said.words()))
+    let Upstream { remote, branch } = upstream;
+    let target = format!("{revision}:refs/heads/{branch}");
+    let said = git.attempt(["push", "--porcelain", remote, &target])?;
+    Ok(read(said.well, &said.output, said.words()).settled(|| arrival::look(git, remote, branch, revision)))
 }
 
 /// Pushes a branch that the remote does not have yet.
 ///
 /// # Errors
-/// What git said.
-pub(crate) fn send_branch(git: &Git, remote: &str, branch: &str) -> Result<()> {
+/// What git said, or that nobody can say whether it arrived.
+pub(crate) fn send_branch(git: &Git, to: &Upstream, revision: &str) -> Result<(), NotPushed> {
+    let Upstream { remote, branch } = to;
     let target = format!("refs/heads/{branch}:refs/heads/{branch}");
     let said = git.attempt(["push", "--porcelain", "--set-upstream", remote, &target])?;
-    match read(said.well, &said.output, said.words()) {
+    let answer = read(said.well, &said.output, said.words());
+    let answer = answer.settled(|| arrival::look(git, remote, branch, revision));
+    let remote = to.shown();
+    match answer {
         Answer::Arrived => Ok(()),
-        Answer::Behind(words) => Err(anyhow!(words).context(format!(
-            "{remote} has a branch {branch} already; the change may have been asked for before"
-        ))),
+        Answer::Behind(words) => {
+            let known = "the change may have been asked for before";
+            let way = format!("`git ls-remote {remote} {branch}` shows it");
+            Err(anyhow!(words)
+                .context(format!("{remote} has a branch {branch} already; {known}: {way}"))
+                .into())
+        }
         Answer::Refused(words) => {
-            Err(anyhow!(words).context(format!("{remote} refused the branch {branch}")))
+            let way = "ask whoever keeps it which branches you may push";
+            Err(anyhow!(words).context(format!("{remote} refused the branch {branch}; {way}")).into())
         }
         other => Err(other.into_error(&format!("{remote}/{branch}"))),
     }
@@ -187,5 +246,16 @@ mod tests {
             assert_eq!(read(false, output, words()), expected, "{output}");
         }
         assert_eq!(read(true, "", words()), Answer::Arrived);
+    }
+
+    #[test]
+    fn a_push_that_broke_off_is_what_the_remote_says() {
+        let failed = || Answer::Failed("broken".to_owned());
+        assert_eq!(failed().settled(|| Arrival::There), Answer::Arrived);
+        assert_eq!(failed().settled(|| Arrival::NotThere), failed());
+        let silent = failed().settled(|| Arrival::Unknown("silent".to_owned()));
+        assert_eq!(silent, Answer::Unknown("broken\nsilent".to_owned()));
+        let refused = || Answer::Refused("no".to_owned());
+        assert_eq!(refused().settled(|| Arrival::There), refused(), "who refused has answered");
     }
 }

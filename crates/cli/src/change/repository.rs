@@ -5,15 +5,22 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::git::{Git, literally};
-use crate::printer::WrongInput;
+use crate::printer::{WrongInput, without_credentials};
 
 /// Where commits of a branch are pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Upstream {
-    /// The remote's name.
+    /// The remote's name, or its URL where it has none.
     pub(crate) remote: String,
     /// The branch there.
     pub(crate) branch: String,
+}
+
+impl Upstream {
+    /// The remote as it may be shown: there may be a token in a URL.
+    pub(crate) fn shown(&self) -> String {
+        without_credentials(&self.remote)
+    }
 }
 
 /// What a commit would have to end first, and the file that shows it.

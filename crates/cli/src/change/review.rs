@@ -4,13 +4,13 @@
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::edit::Edit;
 use super::publish::{Done, Message, commit, write};
-use super::push::send_branch;
+use super::push::{NotPushed, send_branch};
 use super::repository::{Aside, Upstream};
 use super::request::{Forge, Web};
 use crate::git::Git;
@@ -37,7 +37,8 @@ pub(crate) struct Request {
 /// Commits the edits on a branch of its own, pushes it and asks for it.
 ///
 /// # Errors
-/// What is in the way; then there is no branch, here or there.
+/// What is in the way; then there is no branch, here or there. If it is not known whether the branch arrived, the error
+/// says so, and it stays here.
 pub(crate) fn ask(
     git: &Git,
     edits: &[Edit],
@@ -52,23 +53,19 @@ pub(crate) fn ask(
             WrongInput(format!("branch {branch} is there already: it was asked for before; {hint}")).into()
         );
     }
+    // Before anything is there that could not be told of. What has no URL is one itself.
+    let url = git.run(["remote", "get-url", "--", &base.remote]).unwrap_or_else(|_| base.remote.clone());
     let aside = Aside::check_out(git, "HEAD", Some(&branch))?;
-    let there: Vec<_> =
+    let edited: Vec<_> =
         edits.iter().zip(names).map(|(edit, name)| edit.of(aside.tree.root.join(name))).collect();
-    let sent = write(&there).and_then(|()| {
-        let revision = commit(&aside.tree, names, message)?;
-        send_branch(&aside.tree, &base.remote, &branch).map(|()| revision)
-    });
+    let made = write(&edited).and_then(|()| commit(&aside.tree, names, message));
+    let there = Upstream { remote: base.remote.clone(), branch: branch.clone() };
+    let sent = made
+        .map_err(NotPushed::from)
+        .and_then(|revision| send_branch(&aside.tree, &there, &revision).map(|()| revision));
     drop(aside);
-    let revision = match sent {
-        Ok(revision) => revision,
-        Err(error) => {
-            git.attempt(["branch", "--quiet", "-D", &branch])?;
-            return Err(error.context("nothing was asked for, and everything is as it was"));
-        }
-    };
-    let url = git.run(["remote", "get-url", &base.remote])?;
-    let request = open(git, Web::parse(&url).as_ref(), &branch, base, message)?;
+    let revision = sent.map_err(|not_pushed| not_asked(git, &there, not_pushed))?;
+    let request = open(git, Web::parse(&url).as_ref(), &branch, base, message);
     Ok(Done {
         wrote: Vec::new(),
         revision: Some(revision),
@@ -77,6 +74,24 @@ pub(crate) fn ask(
         pushed: None,
         request: Some(request),
     })
+}
+
+/// What is left of a branch that did not arrive, or of which nobody can say whether it did.
+fn not_asked(git: &Git, there: &Upstream, not_pushed: NotPushed) -> Error {
+    let (remote, branch) = (there.shown(), &there.branch);
+    match not_pushed {
+        NotPushed::NotThere(error) => match git.run(["branch", "--quiet", "-D", branch]) {
+            Ok(_) => error.context("nothing was asked for, and everything is as it was"),
+            Err(also) => error.context(format!(
+                "nothing was asked for, but branch {branch} is still here ({also:#}); `git branch -D {branch}` forgets it"
+            )),
+        },
+        NotPushed::Unknown(error) => error.context(format!(
+            "it is not known whether branch {branch} arrived at {remote}, so it stays here: `git push --set-upstream \
+             {remote} {branch}` sends it if it is not there yet, and then you can ask for it to be merged; `git branch -D \
+             {branch}` forgets it here"
+        )),
+    }
 }
 
 /// `dunlin/todo-move-from-gcp-to-aws-1f0c2a`: the same change has the same name, so that it is not asked for twice.
@@ -99,7 +114,7 @@ fn branch_name(subject: &str, edits: &[Edit]) -> String {
     format!("dunlin/{}-{digits}", words.trim_matches('-'))
 }
 
-fn open(git: &Git, web: Option<&Web>, branch: &str, base: &Upstream, message: &Message) -> Result<Request> {
+fn open(git: &Git, web: Option<&Web>, branch: &str, base: &Upstream, message: &Message) -> Request {
     let page = web.and_then(|web| web.compare(&base.branch, branch));
     let mut request = Request {
         branch: branch.to_owned(),
@@ -148,20 +163,19 @@ fn open(git: &Git, web: Option<&Web>, branch: &str, base: &Upstream, message: &M
             Some(Ok(url)) => {
                 request.opened = true;
                 request.url = url.or(request.url);
-                return Ok(request);
+                return request;
             }
             Some(Err(words)) => request.hints.push(format!("{program} did not open it: {words}")),
             None => {}
         }
     }
     if request.url.is_none() {
-        let home = web.map_or_else(|| format!("{}/{}", base.remote, base.branch), Web::home);
+        let remote = base.shown();
+        let home = web.map_or_else(|| format!("{remote}/{}", base.branch), Web::home);
         request.hints.push(format!("ask whoever keeps {home} to merge {branch}:"));
-        request
-            .hints
-            .push(format!("git request-pull {}/{} {} {branch}", base.remote, base.branch, base.remote));
+        request.hints.push(format!("git request-pull {remote}/{} {remote} {branch}", base.branch));
     }
-    Ok(request)
+    request
 }
 
 /// Runs the forge's own command: the page that it names, or what it said. `None` if it is not there.

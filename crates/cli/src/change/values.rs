@@ -1,5 +1,6 @@
 //! Which values a change changes, and where each comes from: the commit and the line that wrote it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -47,6 +48,8 @@ pub(crate) struct Place<'a> {
     pub(crate) git: Option<&'a Git>,
     /// The commit that has the files; none for the working tree.
     pub(crate) revision: Option<&'a str>,
+    /// Of the files that are links, what they lead to, which is what was written.
+    pub(crate) links: Option<&'a BTreeMap<String, String>>,
 }
 
 /// All values that differ, each with its source in `place`.
@@ -80,7 +83,7 @@ impl Place<'_> {
             return Ok(Source { file: file.path.clone(), line, commit: None });
         };
         let name = match self.revision {
-            Some(_) => file.path.clone(),
+            Some(_) => self.links.and_then(|links| links.get(&file.path)).unwrap_or(&file.path).clone(),
             None => git.name_of(Path::new(&file.path))?,
         };
         let lines = format!("{line},{line}");

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use self::address::Address;
+pub(crate) use self::address::Address;
 use self::judge::{Verdict, judge};
 use self::target::Target;
 use crate::printer::{self, Output, WrongInput};
@@ -37,8 +37,8 @@ pub(crate) struct Options {
     /// The certificates, in PEM, that sign the servers' own; those that this machine trusts without it.
     #[arg(long, value_name = "FILE", requires = "nats")]
     authority: Option<PathBuf>,
-    /// A host's admin port, `HOST:PORT`; may be repeated.
-    #[arg(long, value_name = "ADDRESS", value_parser = Address::http)]
+    /// A host's admin port, `HOST:PORT`; several with commas, or repeated.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = Address::http)]
     admin: Vec<Address>,
     /// Where a site's requests come in, `gcp=https://todo.example`; may be repeated.
     #[arg(long, value_name = "SITE=URL", value_parser = parse_ingress)]

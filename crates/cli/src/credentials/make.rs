@@ -14,9 +14,14 @@ use dunlin_manifest::HostId;
 use crate::printer::{self, DIM, GOOD, Output, WARN, WrongInput, styled};
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  dunlin credentials init --lattice todo --hub tls://hub.example.com:7422 --sites gcp,aws\n  \
+    dunlin credentials init --lattice todo --hub tls://10.0.0.1:7422,tls://10.0.0.2:7422 --paths-as /etc/nats\n\n\
+    Run again, it changes nothing."
+)]
 pub(super) struct Init {
     /// The lattice's name.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     lattice: String,
     /// Where leaves will find the hub, such as tls://hub.example.com:7422.
     #[arg(long, value_name = "URL", required = true, value_delimiter = ',')]
@@ -33,6 +38,9 @@ pub(super) struct Init {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  dunlin credentials leaf aws\n  \
+    dunlin credentials leaf aws --address nats.dunlin.svc --paths-as /etc/nats   as a cluster mounts the files\n  \
+    dunlin credentials leaf aws --expires 90d --replace")]
 pub(super) struct Leaf {
     /// The site.
     site: String,
@@ -53,6 +61,8 @@ pub(super) struct Leaf {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  dunlin credentials host gcp gcp-1 gcp-2      a user for each host\n  \
+    dunlin credentials host gcp gcp-1 --expires 90d --replace")]
 pub(super) struct Host {
     /// The site.
     site: String,
@@ -64,6 +74,10 @@ pub(super) struct Host {
 }
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  dunlin credentials viewer me                 for `dunlin check` and the `nats` command\n  \
+    dunlin credentials viewer me --expires 90d"
+)]
 pub(super) struct Viewer {
     /// Whose: a DNS label.
     name: String,
@@ -82,6 +96,10 @@ struct User {
 }
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  dunlin credentials import ngs.creds          an account at NGS in the hub's place\n  \
+    dunlin credentials import aws.creds --site aws --hub tls://nats.example.com:7422 --authority ca.pem"
+)]
 pub(super) struct Import {
     /// The user's credentials at that system.
     file: PathBuf,

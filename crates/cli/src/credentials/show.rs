@@ -9,6 +9,8 @@ use crate::printer::{self, BOLD, Output, WrongInput, styled};
 
 /// Which files.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  dunlin credentials show credentials/hosts/gcp/gcp-1.creds\n  \
+    dunlin credentials show credentials/hub/hub.conf --output json")]
 pub(super) struct Show {
     /// Credentials (.creds), tokens, certificates, keys or configurations.
     #[arg(required = true)]

@@ -48,12 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> SourceChoice {
             let state = reader.text("state").unwrap_or_default();
             let mut settings = GitSettings::new(url, Path::new(&state).join("git"));
             settings.interval = reader.duration("interval");
-            settings.configuration = reader.list("git-config");
-            for setting in &settings.configuration {
-                if !setting.contains('=') {
-                    reader.mistakes.push(format!("git-config: found {setting:?}; expected KEY=VALUE"));
-                }
-            }
+            settings.configuration = configuration(reader);
             if let Some(branch) = reader.text("branch") {
                 reader.mistakes.extend(check_branch(&branch).err().map(|wrong| format!("branch: {wrong}")));
                 settings.branch = Some(branch);
@@ -65,6 +60,20 @@ pub(super) fn read(reader: &mut Reader<'_>) -> SourceChoice {
             SourceChoice::Git(Box::new(settings))
         }
     }
+}
+
+/// What was given is not repeated: it may be the rest of a secret with a comma in it.
+fn configuration(reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(given) = reader.gathered.get("git-config") else { return Vec::new() };
+    for (index, _) in given.values.iter().enumerate().filter(|(_, setting)| !setting.contains('=')) {
+        reader.mistakes.push(format!(
+            "git-config ({}): number {} has no `=`; expected KEY=VALUE (a value with a comma goes into the file of \
+             --config, in a list)",
+            given.origin,
+            index + 1
+        ));
+    }
+    given.values.clone()
 }
 
 /// What was given is not repeated: there may be a password in it.
@@ -132,7 +141,7 @@ mod tests {
             branch (flag): only with git; give --git URL, or leave it out
             git (flag): ftp:// is not fetched from; allowed are https, http, ssh and file
             interval: found "often" (flag); expected a duration, such as 500ms or 30s
-              git-config: found "x"; expected KEY=VALUE
+              git-config (flag): number 1 has no `=`; expected KEY=VALUE (a value with a comma goes into the file of --config, in a list)
               branch: "a b" cannot be a branch; give its name as `git branch` shows it, such as main
               path: "../x" leads out of the repository; give a directory in it, such as deploy/production"#]]
         .assert_eq(&all);

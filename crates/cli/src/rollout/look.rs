@@ -6,10 +6,8 @@ use std::net::SocketAddr;
 use dunlin_host::events::Event;
 use dunlin_host::history::{Revision, Revisions};
 use dunlin_host::status::Status;
-use dunlin_manifest::HostId;
 
-use crate::client;
-use crate::discovery::Running;
+use crate::{client, whom};
 
 /// What one host that answers says.
 #[derive(Debug, Clone, Default)]
@@ -39,23 +37,22 @@ pub(super) fn is(revision: &str, asked: &str) -> bool {
 /// Remembers where each host's events were read up to.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    /// By host and address: a host that was started again answers elsewhere.
-    read: BTreeMap<(HostId, SocketAddr), u64>,
+    /// By address: a host that was started again answers elsewhere.
+    read: BTreeMap<SocketAddr, u64>,
 }
 
 impl Hosts {
     /// Looks at all hosts at once; those that do not answer are left out.
-    pub(super) async fn look(&mut self, running: &Running) -> Vec<Look> {
-        let asks = running.hosts.iter().map(|(id, admin, _)| {
-            let key = (id.clone(), *admin);
-            let from = self.read.get(&key).copied().unwrap_or(0);
-            async move { Some((key.clone(), one(&key.0, key.1, from).await?)) }
+    pub(super) async fn look(&mut self, hosts: &whom::Hosts) -> Vec<Look> {
+        let asks = hosts.admin.iter().map(|admin| {
+            let (admin, from) = (*admin, self.read.get(admin).copied().unwrap_or(0));
+            async move { Some((admin, one(admin, from).await?)) }
         });
         let answers = futures::future::join_all(asks).await;
         let mut looks = Vec::new();
-        for (key, look) in answers.into_iter().flatten() {
+        for (admin, look) in answers.into_iter().flatten() {
             if let Some(newest) = look.events.last() {
-                self.read.insert(key, newest.number + 1);
+                self.read.insert(admin, newest.number + 1);
             }
             looks.push(look);
         }
@@ -63,11 +60,11 @@ impl Hosts {
     }
 }
 
-async fn one(id: &HostId, admin: SocketAddr, from: u64) -> Option<Look> {
+async fn one(admin: SocketAddr, from: u64) -> Option<Look> {
     let path = format!("/v1/events?from={from}");
     // Events first: what is told of the state is then never older than what happened.
     let events = client::lines(admin, &path).await.ok()?;
     let status = client::get::<Status>(admin, "/v1/status").await.ok()?;
     let revisions = client::get::<Revisions>(admin, "/v1/history").await.ok()?.revisions;
-    Some(Look { host: id.to_string(), status, revisions, events })
+    Some(Look { host: status.seen_by.clone(), status, revisions, events })
 }

@@ -6,6 +6,7 @@ mod show;
 mod steps;
 mod verdict;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,15 +17,17 @@ use tokio::time::Instant;
 use self::look::Hosts;
 use self::show::Show;
 use self::verdict::{Summary, Verdict, judge};
-use crate::discovery::{self, Running};
 use crate::git::Git;
 use crate::printer::{Output, WrongInput};
+use crate::whom::{self, Whom};
 
 /// What to wait for.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  dunlin rollout todo\n  dunlin rollout todo --timeout 30s && ./check.sh\n  \
-    dunlin rollout --revision 3f2a91c\n\n\
+    dunlin rollout --revision 3f2a91c\n  \
+    dunlin rollout todo --admin 10.0.0.7:8081,10.1.0.7:8081\n\n\
+    Hosts that are not named by --admin are not waited for. \
     Exit codes: 0 everything is as Git says, 1 it does not get further or the time is over, 2 wrong input"
 )]
 pub(crate) struct Options {
@@ -40,9 +43,8 @@ pub(crate) struct Options {
     /// Text for people, or one JSON object a line: each event, what is waited for, and the outcome at the end.
     #[arg(long, short, default_value = "text")]
     output: Output,
-    /// The `dunlin dev` to ask, where several run.
-    #[arg(long)]
-    process: Option<u32>,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// A duration, as arguments give it.
@@ -74,7 +76,7 @@ const LOOK: Duration = Duration::from_millis(150);
 /// Shows the steps until everything is as Git says.
 ///
 /// # Errors
-/// Wrong input, or no `dunlin dev` runs.
+/// Wrong input, or no host is found.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let name = |name: &String| {
         let name = name.strip_prefix("component/").unwrap_or(name).to_owned();
@@ -82,13 +84,13 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         if is_dns_label(&name) { Ok(name) } else { Err(wrong()) }
     };
     let components = options.components.iter().map(name).collect::<Result<Vec<_>, _>>()?;
-    let running = discovery::find(options.process)?;
+    let hosts = options.whom.find().await?;
     let revision = match &options.revision {
-        Some(revision) => named(&running, revision)?,
-        None => current(&running).await?,
+        Some(revision) => named(hosts.tree.as_deref(), revision)?,
+        None => current(&hosts).await?,
     };
     let (limit, output) = (options.timeout, options.output);
-    let outcome = follow(options.process, &revision, &components, limit, Show::new(output)).await?;
+    let outcome = follow(&options.whom, &revision, &components, limit, Show::new(output)).await?;
     Ok(outcome.code())
 }
 
@@ -108,7 +110,8 @@ pub(crate) struct Change<'a> {
 /// # Errors
 /// No `dunlin dev` runs, it ended meanwhile, or it follows commits and there is none.
 pub(crate) async fn watch(change: Change<'_>, limit: Duration, output: Output) -> Result<Outcome> {
-    let followed = current(&discovery::find(change.process)?).await?;
+    let whom = Whom::dev(change.process);
+    let followed = current(&whom.find().await?).await?;
     let show = Show::new(output);
     let (revision, show) = match change.commit {
         // Hosts that follow a directory take no notice of commits.
@@ -120,17 +123,16 @@ pub(crate) async fn watch(change: Change<'_>, limit: Duration, output: Output) -
             return Err(WrongInput(text.to_owned()).into());
         }
     };
-    follow(change.process, &revision, change.components, limit, show).await
+    follow(&whom, &revision, change.components, limit, show).await
 }
 
 /// The revision that somebody names: digits of a commit or a directory's revision, else a name that the followed
 /// repository knows, such as `HEAD`.
-fn named(running: &Running, revision: &str) -> Result<String> {
+fn named(tree: Option<&Path>, revision: &str) -> Result<String> {
     let digits = revision.len() >= 7 && revision.bytes().all(|byte| byte.is_ascii_hexdigit());
     if digits || revision.starts_with("dir-") {
         return Ok(revision.to_ascii_lowercase());
     }
-    let tree = running.git.as_ref().and_then(|git| git.tree.as_deref());
     let here = |tree| Git::of(tree).commit(revision);
     tree.map(here).unwrap_or_else(|| {
         let text = format!("--revision {revision}: name a commit by seven of its digits or more (`dunlin history` lists them)");
@@ -140,30 +142,26 @@ fn named(running: &Running, revision: &str) -> Result<String> {
 
 /// The revision that is to be waited for when none is named: what the directory says now, which hosts may not have seen
 /// yet; of another source, what they follow.
-async fn current(running: &Running) -> Result<String> {
-    let mut hosts = Hosts::default();
-    let looks = hosts.look(running).await;
+async fn current(hosts: &whom::Hosts) -> Result<String> {
+    let looks = Hosts::default().look(hosts).await;
     let followed = looks.iter().find(|look| !look.status.revision.is_empty());
     let followed = followed.map(|look| look.status.revision.clone());
     match followed {
-        Some(revision) if revision.starts_with("dir-") => {
-            let directory = running.directory.clone();
+        Some(revision) if revision.starts_with("dir-") && !hosts.directory.as_os_str().is_empty() => {
+            let directory = hosts.directory.clone();
             let reading = tokio::task::spawn_blocking(move || dunlin_source::directory_revision(&directory));
             // A directory that cannot be read is what the hosts say of it.
             Ok(reading.await?.unwrap_or(revision))
         }
         Some(revision) => Ok(revision),
         None => {
-            anyhow::bail!(
-                "no host of `dunlin dev` (process {}) follows a revision; see `dunlin status`",
-                running.process
-            )
+            anyhow::bail!("no host of {} follows a revision; see `dunlin status`", hosts.words)
         }
     }
 }
 
 async fn follow(
-    process: Option<u32>,
+    whom: &Whom,
     revision: &str,
     components: &[String],
     limit: Duration,
@@ -173,8 +171,8 @@ async fn follow(
     let mut hosts = Hosts::default();
     loop {
         // Hosts may come back at another port.
-        let running = discovery::find(process).context("`dunlin dev` ended while it was waited for")?;
-        let looks = hosts.look(&running).await;
+        let found = whom.find().await.context("the hosts went away while they were waited for")?;
+        let looks = hosts.look(&found).await;
         show.steps(&looks, revision, components);
         let verdict = judge(&looks, revision, components, begun.elapsed());
         match verdict {
@@ -186,7 +184,7 @@ async fn follow(
                         break;
                     }
                     tokio::time::sleep(LOOK).await;
-                    looks = hosts.look(&running).await;
+                    looks = hosts.look(&found).await;
                     show.steps(&looks, revision, components);
                 }
                 show.settled(&Summary::of(&looks, revision, components));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dunlin_host::history::{Change, ChangeKind, Outcome, Revision};
 use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Truth, Wait};
-use dunlin_manifest::short_revision;
+use dunlin_manifest::{did_you_mean, short_revision};
 
 use super::look::{Look, is};
 
@@ -29,7 +29,7 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
         since: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
     };
     if looks.is_empty() {
-        return Verdict::Waits(vec![wait("dunlin dev", "Silent", "has no host that answers".to_owned())]);
+        return Verdict::Waits(vec![wait("no host", "Silent", "answers".to_owned())]);
     }
     let all = components.is_empty();
     let (components, mut waits) = (named(looks, revision, components), Vec::new());
@@ -107,7 +107,9 @@ fn unknown(looks: &[Look], revision: &str, components: &[String]) -> Option<Stri
         |name: &String| removed.iter().any(|change| change.object == format!("component/{name}"));
     let unknown = components.iter().find(|name| !known.contains(name) && !is_removed(name))?;
     let known: Vec<_> = known.into_iter().map(String::as_str).collect();
-    Some(format!("no component {unknown:?} in {}; there is {}", short_revision(revision), known.join(", ")))
+    let hint = did_you_mean(unknown, known.iter().copied()).map(|hint| format!(": {hint}"));
+    let (hint, known) = (hint.unwrap_or_default(), known.join(", "));
+    Some(format!("no component {unknown:?} in {}{hint}; there is {known}", short_revision(revision)))
 }
 
 /// The components that count.
@@ -259,7 +261,7 @@ mod tests {
     #[test]
     fn every_host_has_to_be_there() {
         let current = |host| look(host, "dir-2", Kstatus::Current, &[]);
-        check(&[], &[], 1, expect!["dunlin dev has no host that answers since 1 s"]);
+        check(&[], &[], 1, expect!["no host answers since 1 s"]);
         check(&[current("gcp/gcp-1"), current("aws/aws-1")], &[], 1, expect!["settled"]);
         let behind = look("aws/aws-1", "dir-1", Kstatus::Current, &[]);
         check(&[current("gcp/gcp-1"), behind], &[], 1, expect!["aws-1 still follows dir-1 since 1 s"]);

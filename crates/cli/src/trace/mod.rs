@@ -8,13 +8,15 @@ use anyhow::Result;
 use dunlin_host::why::Why;
 use dunlin_manifest::is_dns_label;
 
+use crate::ask;
 use crate::printer::{self, Output, WrongInput};
-use crate::{ask, discovery};
+use crate::whom::Whom;
 
 /// What to trace.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  dunlin trace component/todo\n  dunlin trace todo --output json | jq '.[].slot'"
+    after_help = "Examples:\n  dunlin trace component/todo\n  dunlin trace todo --output json | jq '.[].slot'\n  \
+    dunlin trace todo --admin 10.0.0.7:8081,10.1.0.7:8081"
 )]
 pub(crate) struct Options {
     /// The component, such as `component/todo` or `todo`.
@@ -22,28 +24,30 @@ pub(crate) struct Options {
     /// Text for people or JSON for scripts: what each host answers.
     #[arg(long, short, default_value = "text")]
     output: Output,
-    /// The `dunlin dev` to ask, where several run.
-    #[arg(long)]
-    process: Option<u32>,
+    #[command(flatten)]
+    whom: Whom,
 }
 
 /// Prints the tree.
 ///
 /// # Errors
-/// No `dunlin dev` runs, or none of its hosts knows the component.
+/// No host is found, or none knows the component.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let component = component(&options.object)?;
-    let running = discovery::find(options.process)?;
+    let hosts = options.whom.find().await?;
     let mut answers: Vec<Why> = Vec::new();
     let mut reason = None;
-    for (_, answer) in ask::all::<Why>(&running, &format!("/v1/why?component={component}")).await {
+    for answer in ask::all::<Why>(&hosts, &format!("/v1/why?component={component}")).await {
         match answer {
             Ok(why) => answers.push(why),
             Err(error) => reason = Some(error),
         }
     }
     if let (true, Some(reason)) = (answers.is_empty(), reason) {
-        return Err(reason.context(format!("cannot trace {component}; `dunlin status` lists what there is")));
+        return Err(reason.context(format!(
+            "cannot trace {component} at {}; `dunlin status` lists what there is",
+            hosts.words
+        )));
     }
     if options.output == Output::Json {
         return printer::json(&answers);

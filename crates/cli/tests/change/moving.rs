@@ -167,6 +167,23 @@ fn a_message_of_ones_own_and_the_current_directory() {
 }
 
 #[test]
+fn what_changes_nothing_is_not_committed() {
+    let bench = Bench::new();
+    let before = bench.state();
+    // Not listed is none already; one is what is asked for where no number stands.
+    for (component, change) in [("shop", "aws=0"), ("todo", "gcp=2"), ("todo", "aws=1")] {
+        for extent in ["--commit", "--push", "--pr", "--write"] {
+            let text = bench.text(&["move", component, change, "--directory", "app", extent]);
+            assert!(text.contains("nothing to change"), "{component} {change}: {text}");
+        }
+    }
+    assert_eq!(bench.state(), before);
+    bench.text(&["move", "shop", "gcp=2", "aws=0", "--directory", "app", "--commit"]);
+    assert_eq!(bench.git(&["log", "-1", "--format=%B"]), "shop: more replicas in gcp\n\ngcp: 1 -> 2");
+    assert!(bench.read("app/todo.yaml").contains("sites: { gcp: { replicas: 2 } }"));
+}
+
+#[test]
 fn outside_of_git_there_is_write() {
     let bench = Bench::new();
     let plain = bench.path("plain");

@@ -1,4 +1,4 @@
-//! `--push`: it arrives, is rebased once, or leaves everything as it was.
+//! `--push`: it arrives, is rebased once, or leaves everything as it was; where nobody can say, it says so.
 
 use crate::workbench::Bench;
 
@@ -69,14 +69,102 @@ fn a_protected_branch_suggests_a_pull_request() {
     assert!(text.contains("pushed branch dunlin/todo-move-from-gcp-to-aws-"), "{text}");
 }
 
+/// Breaks the connection of whoever pushes once `main` of the origin has moved, and does `more`.
+fn breaks_off(bench: &Bench, more: &str) {
+    let script = format!(
+        "while read old new ref; do case $1,$ref in committed,refs/heads/main) {more} kill -9 $PPID;; esac; done"
+    );
+    bench.hook("origin.git", "reference-transaction", &script);
+}
+
 #[test]
-fn an_origin_that_is_gone_leaves_everything_as_it_was() {
+fn a_push_that_broke_off_after_it_took_effect_arrived() {
     let bench = Bench::new();
-    std::fs::rename(bench.path("origin.git"), bench.path("gone.git")).unwrap();
+    breaks_off(&bench, "");
+    let text = bench.text(&PUSH);
+    assert!(text.contains("pushed to origin/main"), "{text}");
+    assert!(bench.origin("app/todo.yaml").contains("replicas: 0 # home"));
+    assert!(bench.read("app/todo.yaml").contains("replicas: 0 # home"), "the commit stays");
+}
+
+#[test]
+fn a_push_that_broke_off_under_somebody_elses_arrived() {
+    let bench = Bench::new();
+    let theirs = bench.path("theirs");
+    // Before this one asks, somebody has put a commit on top of it.
+    let more = format!(
+        "rm hooks/reference-transaction; (unset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY \
+         GIT_ALTERNATE_OBJECT_DIRECTORIES; cd {0} && git pull -q && git commit -q --allow-empty -m Theirs && git push -q);",
+        theirs.display()
+    );
+    breaks_off(&bench, &more);
+    let text = bench.text(&PUSH);
+    assert!(text.contains("pushed to origin/main"), "{text}");
+    let subjects = bench.git_in(&bench.path("origin.git"), &["log", "-2", "--format=%s", "main"]);
+    assert_eq!(subjects, "Theirs\ntodo: move from gcp to aws");
+}
+
+#[test]
+fn a_push_that_broke_off_before_leaves_everything_as_it_was() {
+    let bench = Bench::new();
+    bench.hook("origin.git", "pre-receive", "kill -9 $PPID");
     let before = bench.state();
     let text = bench.fails(&PUSH, 1);
-    assert!(text.contains("did not arrive") && text.contains("origin.git"), "{text}");
+    assert!(text.contains("did not arrive") && text.contains("everything is as it was"), "{text}");
     assert_eq!(bench.state(), before);
+}
+
+/// What is said, and that the branch has the commit, which a push would send.
+fn not_known(bench: &Bench, text: &str) {
+    for word in
+        ["not known whether the commit arrived at origin/main", "git push origin main", "git ls-remote"]
+    {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+    assert!(!text.contains("nothing was pushed") && !text.contains("as it was"), "{text}");
+    assert_eq!(bench.git(&["log", "-1", "--format=%s"]), "todo: move from gcp to aws");
+    assert!(bench.read("app/todo.yaml").contains("replicas: 0 # home"));
+    assert_eq!(bench.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_push_whose_outcome_nobody_can_say_is_kept() {
+    let bench = Bench::new();
+    breaks_off(&bench, "mv \"$PWD\" \"$PWD.gone\";");
+    not_known(&bench, &bench.fails(&PUSH, 1));
+    std::fs::rename(bench.path("origin.git.gone"), bench.path("origin.git")).unwrap();
+    std::fs::remove_file(bench.path("origin.git/hooks/reference-transaction")).unwrap();
+    assert!(bench.origin("app/todo.yaml").contains("replicas: 0 # home"), "it had arrived");
+    bench.git(&["push", "origin", "main"]);
+}
+
+#[test]
+fn the_same_after_a_rebase() {
+    let bench = Bench::new();
+    bench.somebody_pushes("README", |_| "theirs\n".into());
+    breaks_off(&bench, "");
+    let text = bench.text(&PUSH);
+    assert!(text.contains("rebased once") && text.contains("pushed to origin/main"), "{text}");
+
+    let bench = Bench::new();
+    bench.somebody_pushes("README", |_| "theirs\n".into());
+    breaks_off(&bench, "mv \"$PWD\" \"$PWD.gone\";");
+    not_known(&bench, &bench.fails(&PUSH, 1));
+    assert_eq!(bench.read("README"), "theirs\n", "what was sent is what is here");
+    let there = bench.git_in(&bench.path("origin.git.gone"), &["rev-parse", "main"]);
+    assert_eq!(bench.git(&["rev-parse", "HEAD"]), there);
+}
+
+#[test]
+fn an_origin_that_is_gone_says_nothing() {
+    let bench = Bench::new();
+    std::fs::rename(bench.path("origin.git"), bench.path("gone.git")).unwrap();
+    let text = bench.fails(&PUSH, 1);
+    assert!(text.contains("broke off") && text.contains("origin.git"), "{text}");
+    not_known(&bench, &text);
+    std::fs::rename(bench.path("gone.git"), bench.path("origin.git")).unwrap();
+    bench.git(&["push", "origin", "main"]);
+    assert!(bench.origin("app/todo.yaml").contains("replicas: 0 # home"));
 }
 
 #[test]

@@ -58,6 +58,17 @@ fn a_hook_that_refuses_is_shown_as_it_said() {
 }
 
 #[test]
+fn files_that_cannot_be_put_back_do_not_hide_what_git_said() {
+    let bench = Bench::new();
+    let script = "rm app/todo.yaml; mkdir -p app/todo.yaml/x; echo 'no moves on fridays' >&2; exit 1";
+    bench.hook("mine/.git", "pre-commit", script);
+    let text = bench.fails(&COMMIT, 1);
+    for word in ["no moves on fridays", "still in app/todo.yaml", "git checkout HEAD -- app/todo.yaml"] {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
 fn a_hook_that_lets_pass_and_a_signature_that_fails_are_the_users() {
     let bench = Bench::new();
     bench.hook("mine/.git", "commit-msg", "echo 'Reviewed-by: a hook' >> \"$1\"");
@@ -82,9 +93,30 @@ fn no_upstream_to_push_to() {
 #[test]
 fn wrong_names() {
     let bench = Bench::new();
-    refused(&bench, &["move", "tood", "gcp=1", "--directory", "app"], 2, &["no component \"tood\"", "todo"]);
-    refused(&bench, &["move", "todo", "gpc=1", "--directory", "app"], 2, &["unknown site \"gpc\"", "gcp"]);
+    refused(
+        &bench,
+        &["move", "tood", "gcp=1", "--directory", "app"],
+        2,
+        &["no component \"tood\" in app: did you mean \"todo\"?", "there is shop, todo"],
+    );
+    refused(
+        &bench,
+        &["move", "todo", "gpc=1", "--directory", "app"],
+        2,
+        &["unknown site \"gpc\": did you mean \"gcp\"?", "aws, gcp"],
+    );
     refused(&bench, &["move", "todo", "gcp=1", "gcp=2", "--directory", "app"], 2, &["named twice"]);
+    refused(
+        &bench,
+        &["move", "queue", "gcp=1", "--directory", "app"],
+        2,
+        &["no component \"queue\" in app; there is"],
+    );
+    std::os::unix::fs::symlink("../README", bench.mine().join("app/queue.yaml")).unwrap();
+    let words =
+        ["no component \"queue\"", "not read: app/queue.yaml", "a link that leads out of the directory"];
+    refused(&bench, &["move", "queue", "gcp=1", "--directory", "app"], 2, &words);
+    std::fs::remove_file(bench.mine().join("app/queue.yaml")).unwrap();
     let nowhere =
         bench.dunlin_with(&["move", "todo", "gcp=1"], |command| command.current_dir(bench.path("runtime")));
     assert!(

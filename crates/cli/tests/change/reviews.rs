@@ -75,6 +75,41 @@ fn a_forge_is_asked_by_its_own_command_or_by_its_page() {
 }
 
 #[test]
+fn gitlab_is_asked_by_its_command() {
+    let bench = Bench::new();
+    bench.git(&["remote", "set-url", "origin", "git@gitlab.example.com:group/app.git"]);
+    bench.git(&["config", "remote.origin.pushurl", bench.path("origin.git").to_str().unwrap()]);
+    let programs = bench.path("programs");
+    std::fs::create_dir(&programs).unwrap();
+    let page = "https://gitlab.example.com/group/app/-/merge_requests/3";
+    let script =
+        format!("for word; do echo \"$word\"; done > ../asked; echo '!3 todo (dunlin/todo)'; echo ' {page}'");
+    bench.program(&programs.join("glab"), &script);
+    let search = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let output = bench.dunlin_with(&ASK, |command| command.env("PATH", &search));
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains(&format!("pull request {page}")), "{}", said(&output));
+    let branch = asked_for(&bench).remove(0);
+    // Title and description as options, or it would ask for them.
+    assert_eq!(
+        std::fs::read_to_string(bench.path("asked")).unwrap(),
+        format!(
+            "mr\ncreate\n--yes\n--target-branch\nmain\n--source-branch\n{branch}\n--title\n\
+             todo: move from gcp to aws\n--description\ngcp: 2 -> 0\naws: 1 -> 2\n"
+        )
+    );
+}
+
+#[test]
+fn a_remote_without_a_name_is_its_own_url() {
+    let bench = Bench::new();
+    let origin = bench.path("origin.git");
+    bench.git(&["config", "branch.main.remote", origin.to_str().unwrap()]);
+    let text = bench.text(&ASK);
+    assert!(text.contains("pushed branch dunlin/") && asked_for(&bench).len() == 1, "{text}");
+}
+
+#[test]
 fn a_refusal_leaves_no_branch() {
     let bench = Bench::new();
     bench.hook("origin.git", "pre-receive", "echo 'nobody may push' >&2; exit 1");
@@ -86,4 +121,28 @@ fn a_refusal_leaves_no_branch() {
     let text = bench.fails(&ASK, 1);
     assert!(text.contains("badly written"), "{text}");
     assert_eq!(bench.state(), before);
+}
+
+#[test]
+fn a_branch_of_which_nobody_can_say_whether_it_arrived_stays() {
+    let script = |more: &str| {
+        format!(
+            "while read old new ref; do case $1,$ref in committed,refs/heads/dunlin/*) {more} kill -9 $PPID;; esac; done"
+        )
+    };
+    let bench = Bench::new();
+    bench.hook("origin.git", "reference-transaction", &script(""));
+    let text = bench.text(&ASK);
+    assert!(text.contains("pushed branch dunlin/") && asked_for(&bench).len() == 1, "it arrived: {text}");
+
+    let bench = Bench::new();
+    bench.hook("origin.git", "reference-transaction", &script("mv \"$PWD\" \"$PWD.gone\";"));
+    let text = bench.fails(&ASK, 1);
+    let branch = bench.git(&["branch", "--list", "--format=%(refname:short)", "dunlin/*"]);
+    for word in
+        ["not known whether branch", &format!("git push --set-upstream origin {branch}"), "git branch -D"]
+    {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+    assert!(!text.contains("nothing was asked for"), "{text}");
 }

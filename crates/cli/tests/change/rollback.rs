@@ -57,7 +57,18 @@ fn to_a_revision() {
     bench.text(&["rollback", "component/todo", "--to", &first[..9], "--directory", "app", "--write"]);
     assert_eq!(bench.read("app/todo.yaml"), TODO);
     let text = bench.fails(&["rollback", "todo", "--to", "nothing", "--directory", "app"], 2);
-    assert!(text.contains("no commit \"nothing\""), "{text}");
+    assert!(text.contains("no commit \"nothing\"") && text.contains("git log --oneline --all"), "{text}");
+    bench.write(
+        "app/queue.yaml",
+        &bench.read("app/todo.yaml").replace("todo", "queue").replace("shop", "mail"),
+    );
+    bench.git(&["add", "."]);
+    bench.git(&["commit", "--quiet", "-m", "Queue"]);
+    let text = bench.fails(&["rollback", "queue", "--to", &first[..9], "--directory", "app"], 2);
+    assert!(
+        text.contains("component/queue is not in") && text.contains("git log --oneline -- app"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -82,7 +93,26 @@ fn what_cannot_be_rolled_back_says_so() {
     let text = bench.fails(&["rollback", "--directory", "app"], 2);
     assert!(text.contains("more than a change of fields"), "{text}");
     let text = bench.fails(&["rollback", "tood", "--directory", "app"], 2);
-    assert!(text.contains("component/tood is not in the head"), "{text}");
+    assert!(
+        text.contains("component/tood is not in the head") && text.contains("did you mean \"todo\"?"),
+        "{text}"
+    );
+    let text = bench.fails(&["rollback", "queue", "--directory", "app"], 2);
+    assert!(text.contains("component/queue is not in the head") && text.contains("git log -- app"), "{text}");
     let text = bench.fails(&["rollback", "thing/todo", "--directory", "app"], 2);
     assert!(text.contains("unknown kind"), "{text}");
+}
+
+#[test]
+fn links_are_followed_as_hosts_follow_them() {
+    let bench = Bench::new();
+    bench.git(&["mv", "app/todo.yaml", "app/todo.shared"]);
+    std::os::unix::fs::symlink("todo.shared", bench.mine().join("app/todo.yaml")).unwrap();
+    bench.git(&["add", "."]);
+    bench.git(&["commit", "--quiet", "-m", "Share"]);
+    let changed = commit(&bench, "app/todo.shared", |text| text.replace("todo:1", "todo:2"));
+    let text = bench.text(&["rollback", "todo", "--directory", "app", "--commit"]);
+    assert!(text.contains(&format!("todo: undo {changed}")), "{text}");
+    assert_eq!(bench.read("app/todo.shared"), TODO);
+    assert!(bench.mine().join("app/todo.yaml").is_symlink());
 }

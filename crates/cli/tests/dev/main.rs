@@ -20,6 +20,7 @@ mod keep;
 mod ledger;
 mod memory;
 mod moves;
+mod named;
 mod observed;
 mod order;
 mod real;

@@ -11,7 +11,7 @@ use super::url::GitUrl;
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// What a [`super::GitSource`] follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct GitSettings {
     /// Where the repository is.
     pub url: GitUrl,
@@ -22,6 +22,7 @@ pub struct GitSettings {
     /// How often it is looked at; spread by 15 %, and more rarely while it cannot be read.
     pub interval: Duration,
     /// Git configuration beside that of the user that the host runs as: `key=value`, such as `http.sslCAInfo=/etc/ca.crt`.
+    /// Values may be secrets (`http.extraHeader`), and are shown to nobody.
     pub configuration: Vec<String>,
     /// Where this host keeps its clone. One source's own.
     pub clone: PathBuf,
@@ -69,6 +70,23 @@ impl fmt::Display for GitSettings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} of {}", self.branch_in_words(), self.url)?;
         if self.path.is_empty() { Ok(()) } else { write!(formatter, ", directory {}", self.path) }
+    }
+}
+
+impl fmt::Debug for GitSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, branch, path, interval, configuration, clone, limits } = self;
+        let key = |setting: &String| setting.split('=').next().unwrap_or_default().to_owned();
+        formatter
+            .debug_struct("GitSettings")
+            .field("url", url)
+            .field("branch", branch)
+            .field("path", path)
+            .field("interval", interval)
+            .field("configuration", &configuration.iter().map(key).collect::<Vec<_>>())
+            .field("clone", clone)
+            .field("limits", limits)
+            .finish()
     }
 }
 
@@ -131,5 +149,15 @@ mod tests {
         assert_eq!(read_path("./deploy//production/").as_deref(), Ok("deploy/production"));
         assert_eq!((read_path("/").as_deref(), read_path("").as_deref()), (Ok(""), Ok("")));
         assert!(read_path("a/../../b").is_err());
+    }
+
+    #[test]
+    fn values_of_configuration_are_not_shown() {
+        let settings = GitSettings {
+            configuration: vec!["http.extraHeader=Authorization: hunter2".into()],
+            ..GitSettings::new(GitUrl::parse("/r").unwrap(), "/c")
+        };
+        let shown = format!("{settings:?} {settings}");
+        assert!(shown.contains("http.extraHeader") && !shown.contains("hunter2"), "{shown}");
     }
 }
