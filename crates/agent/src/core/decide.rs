@@ -198,12 +198,14 @@ impl Core {
             return;
         }
         let Some(serving) = &slot.serving else { return };
-        let since = *slot.deleted_since.get_or_insert(world.now);
         if world.holds.contains(name) && self.drain.is_none() {
+            // Calls that follow the old route may come for a while after it has passed.
+            slot.deleted_since = None;
             let message = "serves on: whoever gets its route is not ready anywhere";
             self.condition(Some(name), "HoldsRoute", message);
             return;
         }
+        let since = *slot.deleted_since.get_or_insert(world.now);
         let deleted_for = world.now.saturating_duration_since(since);
         let last_call = world.instances.get(&serving.token).and_then(|instance| instance.last_call);
         let idle = last_call.map(|at| world.now.saturating_duration_since(at));
