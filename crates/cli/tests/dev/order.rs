@@ -71,8 +71,26 @@ fn what_does_not_follow_is_held_and_nothing_stops() {
     world.wait_for("the rest of it", || all_follow(&world, &mistaken));
     assert_eq!(is(&world, 2, 0), Some(()));
 
-    // Three commits at once, and a revert while hosts are at any of them.
+    // What is suspended starts nothing and stops nothing, whatever else its manifest says.
     repository.git(&["revert", "--no-edit", "HEAD"]);
+    repository.edit("todo.yaml", |text| text.replace("spec:\n", "spec:\n  suspend: true\n"));
+    let suspended = repository.moves("todo.yaml", "todo", &[("gcp", 0), ("aws", 2)]);
+    world.wait_for("the suspension", || all_follow(&world, &suspended));
+    let output = world.dunlin(&["rollout", "todo", "--revision", &suspended, "--timeout", "20s"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && text.contains("todo is suspended"), "{text}");
+    let count = ledger.count();
+    world.wait_for("requests meanwhile", || (ledger.count() > count + 100).then_some(()));
+    assert_eq!(is(&world, 2, 0), Some(()), "nothing started and nothing stopped");
+    repository.edit("todo.yaml", |text| text.replace("  suspend: true\n", ""));
+    let resumed = repository.commit("go on");
+    world.wait_for("the move that was held up", || {
+        all_follow(&world, &resumed).and_then(|()| is(&world, 0, 2))
+    });
+    let back = repository.moves("todo.yaml", "todo", &[("gcp", 2), ("aws", 0)]);
+    world.wait_for("home", || all_follow(&world, &back).and_then(|()| is(&world, 2, 0)));
+
+    // Three commits at once, and a revert while hosts are at any of them.
     repository.moves("todo.yaml", "todo", &[("gcp", 0), ("aws", 2)]);
     repository.moves("todo.yaml", "todo", &[("gcp", 1), ("aws", 1)]);
     repository.git(&["revert", "--no-edit", "HEAD"]);
