@@ -11,9 +11,9 @@ use dunlin_providers::logging::escape;
 use serde::Serialize;
 
 use crate::ask;
-use crate::dev::thousands;
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled, table};
 use crate::whom::Whom;
+use crate::words::thousands;
 
 /// Which revisions to show.
 #[derive(clap::Args)]
@@ -116,9 +116,14 @@ fn badness(outcome: &Outcome) -> u8 {
     }
 }
 
+/// What stands before a line below a row.
+const BELOW: &str = "       ";
+
 fn render(merged: &[Merged], now: u64) -> Vec<String> {
-    let head = ["AGE", "REVISION", "WHO", "CHANGE", "OUTCOME", "TOOK", "FAILED"];
+    // What may be long comes last in a row or on lines of its own below, where it makes no other row wider.
+    let head = ["AGE", "REVISION", "WHO", "OUTCOME", "TOOK", "FAILED", "CHANGE"];
     let mut rows = vec![head.iter().map(|cell| styled(BOLD, cell)).collect::<Vec<_>>()];
+    let mut below = vec![Vec::new()];
     for Merged { revision, .. } in merged {
         let (outcome, why) = outcome(revision);
         let mut changes = revision.changes.iter().map(|change| escape(&change.to_string()).into_owned());
@@ -133,16 +138,16 @@ fn render(merged: &[Merged], now: u64) -> Vec<String> {
             in_words(now.saturating_sub(revision.applied)),
             short_revision(&revision.id).to_owned(),
             who.unwrap_or_default(),
-            changes.next().unwrap_or_else(|| styled(DIM, "nothing")),
             outcome,
             took,
             failed,
+            changes.next().unwrap_or_else(|| styled(DIM, "nothing")),
         ]);
         let subject = revision.commit.as_ref().map(|commit| styled(DIM, escape(&commit.subject)));
         let more = changes.chain(subject).chain(why.map(|why| styled(WARN, escape(&why))));
-        rows.extend(more.map(|line| vec![String::new(), String::new(), String::new(), line]));
+        below.push(more.map(|line| format!("{BELOW}{line}")).collect());
     }
-    table(&rows)
+    table(&rows).into_iter().zip(below).flat_map(|(row, below)| std::iter::once(row).chain(below)).collect()
 }
 
 /// How it went in a word, and why where that is not all there is to say.
@@ -219,15 +224,15 @@ mod tests {
         let merged = merge(&[host("gcp-1", first), host("gcp-2", second)]);
         let text = render(&merged, 100_000).join("\n");
         expect![[r#"
-            AGE    REVISION  WHO  CHANGE                              OUTCOME      TOOK    FAILED
-            1.0 s  3f2a91c   Ada  todo: removed                       in progress  700 ms  0 of 2 000
-                                  Move todo to aws
-                                  waits: todo: aws/aws-1 starts
-            5.0 s  dir-c          nothing                             held                 0 of 1 000
-                                  todo.yaml:7:11: unknown site "gpc"
-            40 s   dir-a          todo: removed                       settled      1.3 s   0 of 2 000
-            60 s   dir-b          todo: removed                       superseded   250 ms  0 of 2 000
-            80 s   dir-a          todo: removed                       settled      300 ms  2 of 2 000"#]]
+            AGE    REVISION  WHO  OUTCOME      TOOK    FAILED      CHANGE
+            1.0 s  3f2a91c   Ada  in progress  700 ms  0 of 2 000  todo: removed
+                   Move todo to aws
+                   waits: todo: aws/aws-1 starts
+            5.0 s  dir-c          held                 0 of 1 000  nothing
+                   todo.yaml:7:11: unknown site "gpc"
+            40 s   dir-a          settled      1.3 s   0 of 2 000  todo: removed
+            60 s   dir-b          superseded   250 ms  0 of 2 000  todo: removed
+            80 s   dir-a          settled      300 ms  2 of 2 000  todo: removed"#]]
         .assert_eq(&anstream::adapter::strip_str(&text).to_string());
     }
 }

@@ -22,7 +22,9 @@ mod rollout;
 mod status;
 mod trace;
 mod validate;
+mod waiting;
 mod whom;
+mod words;
 
 use std::process::ExitCode;
 

@@ -24,7 +24,7 @@ use anyhow::Result;
 
 use self::plan::Plan;
 pub(crate) use self::real::ForViewer;
-pub(crate) use self::screen::{Screen, thousands};
+pub(crate) use self::screen::Screen;
 use self::session::Session;
 pub(crate) use self::signals::Signals;
 
@@ -77,6 +77,13 @@ pub(crate) struct Options {
     /// Keeps stores, last good states and compiled code here instead of in a temporary directory.
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<PathBuf>,
+}
+
+impl Options {
+    /// Whether a local build of this component is named.
+    fn gives(&self, component: &str) -> bool {
+        self.wasm.iter().any(|(named, _)| named == component)
+    }
 }
 
 fn parse_distance(text: &str) -> Result<Duration, String> {

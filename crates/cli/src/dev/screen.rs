@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use crate::printer::{self, BAD, BOLD, DIM, styled};
+use crate::words::{counted, thousands};
 
 /// The terminal, or a plain stream of lines where there is none.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub(crate) fn labelled(label: &str, text: &str) -> String {
 
 /// The live line: keys, and how many requests there were.
 pub(crate) fn live(keys: bool, component: Option<&str>, requests: u64, failed: u64) -> String {
-    let counts = format!("{} requests, ", thousands(requests));
+    let counts = format!("{}, ", counted(requests, "request"));
     let failures = format!("{} failed", thousands(failed));
     let failures = if failed > 0 { styled(BAD, failures) } else { failures };
     if !keys {
@@ -66,27 +67,4 @@ pub(crate) fn live(keys: bool, component: Option<&str>, requests: u64, failed: u
     ];
     let keys: Vec<_> = keys.into_iter().flatten().collect();
     format!("  {} {}            {counts}{failures}", styled(DIM, "keys"), keys.join(" · "))
-}
-
-/// `1 204` for 1204: a thin way to make large numbers readable.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::thousands;
-
-    #[test]
-    fn groups_of_three() {
-        assert_eq!([0, 999, 1204, 1_000_000].map(thousands), ["0", "999", "1 204", "1 000 000"]);
-    }
 }

@@ -1,5 +1,6 @@
 //! One run of `dunlin dev` from start to end: start everything, show it, follow keys and orders, stop everything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -23,6 +24,7 @@ use crate::dev::signals::Signals;
 use crate::dev::world::World;
 use crate::discovery::{Announcement, Running};
 use crate::printer::{BAD, BOLD, DIM, GOOD, styled};
+use crate::words::counted;
 use crate::{logs, status};
 
 /// Everything that one `dunlin dev` holds; dropping it leaves nothing behind.
@@ -57,7 +59,7 @@ impl Session {
     /// A port is taken, a host cannot start.
     pub(crate) async fn start(plan: Plan, signals: Signals) -> Result<Self> {
         let mut screen = Screen::new();
-        screen.set_live(format!("  starting {} hosts …", plan.sites.len() * plan.hosts));
+        screen.set_live(format!("  starting {} …", counted(plan.sites.len() * plan.hosts, "host")));
         let token = format!("{:032x}", rand::random::<u128>());
         let (control, orders) = orders::listen(token.clone()).await?;
         let mut world = World::prepare(plan).await?;
@@ -130,7 +132,8 @@ impl Session {
                 "Shortage" => all_seen,
                 _ => false,
             });
-            self.screen.set_live(format!("  {seen} hosts see each other, {ready} of {wanted} slots ready …"));
+            let seen = counted(seen, "host");
+            self.screen.set_live(format!("  {seen} seen, {ready} of {wanted} slots ready …"));
             if (wanted > 0 && ready >= wanted && all_seen) || troubled {
                 return;
             }
@@ -196,13 +199,20 @@ impl Session {
                 self.moving = None;
                 self.screen.line(format!("  {} {ended}", styled(GOOD, "✓")));
             }
+            let (mut new, mut over) = (Vec::new(), BTreeSet::new());
             for news in self.conditions.look(&status.conditions, Instant::now()) {
-                self.screen.line(match news {
-                    News::New(condition) => format!("  {}", status::condition(&condition)),
+                match news {
+                    News::New(condition) => new.push(condition),
                     News::Over(condition) => {
-                        format!("  {} {}  {}", styled(GOOD, "over"), condition.object, condition.reason)
+                        over.insert((condition.object, condition.reason));
                     }
-                });
+                }
+            }
+            for condition in status::alike(&status, &new) {
+                self.screen.line(format!("  {}", status::condition(&condition)));
+            }
+            for (object, reason) in over {
+                self.screen.line(format!("  {} {object}  {reason}", styled(GOOD, "over")));
             }
         }
         let (requests, failed) = self.world.requests();
