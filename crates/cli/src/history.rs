@@ -25,13 +25,18 @@ pub(crate) struct Options {
     /// Only revisions that change this component.
     component: Option<String>,
     /// At most so many.
-    #[arg(short = 'n', long = "limit", default_value_t = 20, value_name = "COUNT")]
+    #[arg(short = 'n', long = "limit", default_value = "20", value_name = "COUNT", value_parser = parse_limit)]
     limit: usize,
     /// Text for people or JSON for scripts.
     #[arg(long, short, default_value = "text")]
     output: Output,
     #[command(flatten)]
     whom: Whom,
+}
+
+fn parse_limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| *limit > 0);
+    limit.ok_or_else(|| "expected how many revisions to show, at least 1".to_owned())
 }
 
 /// One revision, as all hosts that were asked saw it.
@@ -48,19 +53,27 @@ pub(crate) struct Merged {
 /// Prints the last revisions, the newest first.
 ///
 /// # Errors
-/// No host is found, or none answers.
+/// No host is found, or none answers. Wrong input: no host knows the component.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
-    let mut merged = merge(&ask::some(&options.whom.find().await?, "/v1/history").await?);
+    let hosts = options.whom.find().await?;
+    let mut merged = merge(&ask::some(&hosts, "/v1/history").await?);
     if let Some(component) = &options.component {
-        let object = format!("component/{}", component.trim_start_matches("component/"));
+        let name = component.strip_prefix("component/").unwrap_or(component);
+        let object = format!("component/{name}");
         merged.retain(|merged| merged.revision.changes.iter().any(|change| change.object == object));
+        // It may have been removed since.
+        if merged.is_empty() {
+            ask::known(&hosts, name).await?;
+        }
     }
     merged.truncate(options.limit);
     if options.output == Output::Json {
         return printer::json(&merged);
     }
     if merged.is_empty() {
-        printer::note("no revision is remembered that changes this");
+        let which = if options.component.is_some() { " that changes this" } else { "" };
+        printer::note(format!("no revision is remembered{which}"));
+        return Ok(ExitCode::SUCCESS);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

@@ -18,8 +18,8 @@ include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 /// There is no code, or the directory cannot be written.
 pub(crate) fn write(directory: &Path, sites: Option<&[String]>, given: bool) -> Result<()> {
     if TODO_WASM.is_none() && !given {
-        let text = "this build carries no todo application; name a directory of manifests (`dunlin dev DIRECTORY`), \
-                    or in the repository run `cargo xtask demo`";
+        let text = "this build carries no todo application: name its code with --wasm todo=FILE (in a clone of Dunlin, \
+                    `cargo xtask guests` builds target/guests/todo.wasm), or your own manifests with `dunlin dev DIRECTORY`";
         return Err(WrongInput(text.to_owned()).into());
     }
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;

@@ -257,11 +257,10 @@ impl Session {
         };
         let outcome = outcome.and_then(|names| self.announce().map(|()| names));
         let done = order.fault.done();
-        let answer = match outcome {
-            Ok(names) if names.is_empty() => Ok(format!("nothing to do: {} is {done} already", order.target)),
-            Ok(names) => Ok(format!("{done} {}", names.join(" "))),
-            Err(error) => Err(format!("{error:#}")),
-        };
+        let answer = outcome.map(|names| match names.as_slice() {
+            [] => format!("nothing to do: {} is {done} already", order.target),
+            names => format!("{done} {}", names.join(" ")),
+        });
         if let Ok(text) = &answer {
             self.screen.line(format!("  {text}"));
         }
