@@ -115,6 +115,14 @@ fn replace(path: &std::path::Path, running: &Running) -> Result<()> {
 /// # Errors
 /// None runs. Wrong input: several do and none was named, or another was.
 pub(crate) fn find(process: Option<u32>) -> Result<Running> {
+    choose(all()?, process)
+}
+
+/// Every `dunlin dev` of this user that runs.
+///
+/// # Errors
+/// The runtime directory cannot be made, or belongs to somebody else.
+pub(crate) fn all() -> Result<Vec<Running>> {
     let folder = folder();
     // What another user put there is not believed.
     create_private(&folder)?;
@@ -127,7 +135,7 @@ pub(crate) fn find(process: Option<u32>) -> Result<Running> {
         .filter(|running: &Running| {
             std::net::TcpStream::connect_timeout(&running.control, CONNECT_TIMEOUT).is_ok()
         });
-    choose(found.collect(), process)
+    Ok(found.collect())
 }
 
 /// The one that is meant of those that run.

@@ -99,9 +99,17 @@ enum Command {
     Schema,
     /// Prints what a shell needs to complete commands and options.
     Completion(completion::Options),
+    /// Prints names that may come next on a command line, for the scripts of `dunlin completion`.
+    #[command(hide = true)]
+    Names(completion::Words),
     /// Becomes another program that ends with the one that started this.
     #[command(hide = true)]
     WithParent(parent::Options),
+}
+
+/// All commands and options, as the library knows them.
+fn command() -> clap::Command {
+    Arguments::command()
 }
 
 fn main() -> ExitCode {
@@ -138,7 +146,8 @@ fn main() -> ExitCode {
             Command::Thaw(options) => control::thaw(&options).await,
             Command::Validate(options) => validate::run(&options),
             Command::WithParent(options) => parent::become_program(&options),
-            Command::Completion(options) => completion::run(&options, Arguments::command()),
+            Command::Completion(options) => completion::run(&options, command()),
+            Command::Names(words) => completion::names(&words, &command()).await,
             Command::Schema => printer::json(&dunlin_manifest::json_schema()),
         }
     });
@@ -178,7 +187,7 @@ mod tests {
     #[test]
     fn every_command_has_examples_that_are_right() {
         let mut tried = 0;
-        check(&Arguments::command(), "dunlin", &mut tried);
+        check(&command(), "dunlin", &mut tried);
         assert!(tried > 60, "{tried}");
     }
 }
