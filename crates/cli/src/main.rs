@@ -114,8 +114,8 @@ fn command() -> clap::Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A host logs as its settings say, which are read first.
-    if !matches!(arguments.command, Command::Host(_)) {
+    // A host logs as its settings say, which are read first; `dunlin dev` among what it shows.
+    if !matches!(arguments.command, Command::Host(_) | Command::Dev(_)) {
         printer::log_to_stderr();
     }
     let runtime = match tokio::runtime::Runtime::new() {
@@ -124,7 +124,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match arguments.command {
-            Command::Dev(options) => dev::run(options).await,
+            Command::Dev(options) => dev::run(options, dev::Log::begin()).await,
             Command::Host(options) => host::run(options).await,
             Command::Status(options) => status::run(options).await,
             Command::History(options) => history::run(options).await,

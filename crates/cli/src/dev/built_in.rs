@@ -82,4 +82,15 @@ mod tests {
         assert_eq!(reading.snapshot.components["todo"].spec.sites.len(), 3);
         assert!(reading.snapshot.providers["redis"].spec.sites.contains_key("a"));
     }
+    #[test]
+    fn without_code_the_way_out_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = write(&folder.path().join("given"), None, true);
+        assert!(written.is_ok());
+        // What is built to be given away has the code.
+        if TODO_WASM.is_none() {
+            let error = write(&folder.path().join("none"), None, false).unwrap_err().to_string();
+            assert!(error.contains("--wasm todo=FILE") && error.contains("cargo xtask guests"), "{error}");
+        }
+    }
 }

@@ -3,8 +3,10 @@
 mod balancer;
 mod built_in;
 mod conditions;
+mod folder;
 mod following;
 mod keys;
+mod log;
 mod member;
 mod moving;
 mod orders;
@@ -22,9 +24,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+pub(crate) use self::log::Log;
 use self::plan::Plan;
 pub(crate) use self::real::ForViewer;
-pub(crate) use self::screen::Screen;
+pub(crate) use self::screen::{Screen, cut};
 use self::session::Session;
 pub(crate) use self::signals::Signals;
 
@@ -101,9 +104,9 @@ fn parse_wasm(text: &str) -> Result<(String, PathBuf), String> {
 ///
 /// # Errors
 /// Wrong input, or a host that cannot start.
-pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+pub(crate) async fn run(options: Options, log: Log) -> Result<ExitCode> {
     let signals = Signals::listen()?;
     let plan = Plan::make(&options).await?;
-    Session::start(plan, signals).await?.run().await;
+    Session::start(plan, signals, log).await?.run().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use dunlin_host::images::Code;
 use dunlin_manifest::{Snapshot, did_you_mean, is_dns_label};
 
+use crate::dev::folder::{self, Folder};
 use crate::dev::repository::Repository;
 use crate::dev::{Options, built_in};
 use crate::printer::{self, WrongInput};
@@ -41,7 +42,7 @@ pub(crate) struct Plan {
     /// Real servers and processes, with this much time between a site and the hub; otherwise all in this process.
     pub(crate) real: Option<Duration>,
     /// Removed when `dunlin dev` ends.
-    pub(crate) _temporary: tempfile::TempDir,
+    pub(crate) _temporary: Folder,
 }
 
 /// More hosts than this on one machine show nothing that fewer do not.
@@ -53,8 +54,14 @@ impl Plan {
     /// # Errors
     /// Wrong input, each with the way out.
     pub(crate) async fn make(options: &Options) -> Result<Self> {
-        let temporary =
-            tempfile::Builder::new().prefix("dunlin-dev-").tempdir().context("no temporary directory")?;
+        match folder::sweep() {
+            0 => {}
+            1 => printer::note("removed the temporary folder of a `dunlin dev` that was killed"),
+            more => {
+                printer::note(format!("removed {more} temporary folders of `dunlin dev` that were killed"))
+            }
+        }
+        let temporary = Folder::make()?;
         let mut code: BTreeMap<String, Code> = BTreeMap::new();
         let repository = Repository::of(options)?;
         let directory = match (&repository, &options.directory) {
@@ -193,7 +200,7 @@ fn not_there(component: &str, file: &Path, snapshot: &Snapshot, shown: &str) -> 
         return None;
     }
     let hint = did_you_mean(component, snapshot.components.keys().map(String::as_str));
-    let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+    let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
     let option = format!("--wasm {component}={}", file.display());
     Some(format!(
         "{option}: no valid component {component:?} in {shown} yet{hint}; the file is used once there is one"
@@ -202,4 +209,27 @@ fn not_there(component: &str, file: &Path, snapshot: &Snapshot, shown: &str) -> 
 
 fn wrong(text: String) -> anyhow::Error {
     WrongInput(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_manifest::File;
+
+    use super::*;
+
+    #[test]
+    fn a_local_build_of_nothing_is_told() {
+        let text = "apiVersion: dunlin.dev/v1alpha1\nkind: Lattice\nmetadata: { name: l }\nspec: { sites: { a: {} } }\n---\n\
+                    apiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: todo }\n\
+                    spec: { image: \"todo:1\", sites: { a: {} } }\n";
+        let snapshot = dunlin_manifest::read(&[File { path: "a.yaml".into(), text: text.into() }]).snapshot;
+        let told = |component| not_there(component, Path::new("a.wasm"), &snapshot, "directory app");
+        assert_eq!(told("todo"), None);
+        assert_eq!(
+            told("tood").as_deref(),
+            Some(
+                "--wasm tood=a.wasm: no valid component \"tood\" in directory app yet (did you mean \"todo\"?); the file is used once there is one"
+            )
+        );
+    }
 }

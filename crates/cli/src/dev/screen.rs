@@ -68,3 +68,30 @@ pub(crate) fn live(keys: bool, component: Option<&str>, requests: u64, failed: u
     let keys: Vec<_> = keys.into_iter().flatten().collect();
     format!("  {} {}            {counts}{failures}", styled(DIM, "keys"), keys.join(" · "))
 }
+
+/// As much as fits into one line of the terminal behind so many other columns: a live line that wraps could not be
+/// replaced.
+pub(crate) fn cut(words: &str, behind: usize) -> String {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    // A terminal that does not know its width says 0.
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    shortened(words, columns.unwrap_or(80).max(20).saturating_sub(behind + 1))
+}
+
+fn shortened(words: &str, length: usize) -> String {
+    if words.chars().count() <= length {
+        return words.to_owned();
+    }
+    let head: String = words.chars().take(length.saturating_sub(1)).collect();
+    format!("{head}…")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_too_long_says_so() {
+        for (length, expected) in [(5, "words"), (4, "wor…"), (1, "…")] {
+            assert_eq!(super::shortened("words", length), expected);
+        }
+    }
+}

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use dunlin_host::server::Server;
 use dunlin_host::status::Status;
 use dunlin_manifest::Replicas;
+use dunlin_providers::logging::escape;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -14,6 +15,7 @@ use crate::change::moving;
 use crate::dev::conditions::{Conditions, News};
 use crate::dev::following::Following;
 use crate::dev::keys::Keys;
+use crate::dev::log::Log;
 use crate::dev::moving::Moving;
 use crate::dev::orders::{self, Order};
 use crate::dev::plan::Plan;
@@ -44,6 +46,7 @@ pub(crate) struct Session {
     following: Option<Following>,
     /// A move that a key began.
     moving: Option<Moving>,
+    log: Log,
 }
 
 /// How often hosts are looked at.
@@ -57,7 +60,7 @@ impl Session {
     ///
     /// # Errors
     /// A port is taken, a host cannot start.
-    pub(crate) async fn start(plan: Plan, signals: Signals) -> Result<Self> {
+    pub(crate) async fn start(plan: Plan, signals: Signals, log: Log) -> Result<Self> {
         let mut screen = Screen::new();
         screen.set_live(format!("  starting {} …", counted(plan.sites.len() * plan.hosts, "host")));
         let token = format!("{:032x}", rand::random::<u128>());
@@ -85,6 +88,7 @@ impl Session {
             ended: false,
             following: None,
             moving: None,
+            log,
         };
         session.wait_until_ready().await;
         Ok(session)
@@ -108,6 +112,9 @@ impl Session {
                     self.press(key).await;
                 }
                 entry = Following::next(&mut self.following) => self.screen.line(logs::render(&entry)),
+                line = self.log.next() => {
+                    self.screen.line(format!("  {}", styled(DIM, screen::cut(&escape(&line), 2))));
+                }
                 () = self.signals.next() => break,
             }
         }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::look::{Look, is};
 use super::steps::{Mark, Steps};
 use super::verdict::{Summary, changes, named};
-use crate::dev::Screen;
+use crate::dev::{Screen, cut};
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled};
 use crate::waiting;
 use crate::words::{counted, thousands};
@@ -114,7 +114,7 @@ impl Show {
             }
         }
         if self.output == Output::Text {
-            self.screen.set_live(format!("{} {}", styled(DIM, "…"), cut(&words)));
+            self.screen.set_live(format!("{} {}", styled(DIM, "…"), cut(&words, 2)));
         }
     }
 
@@ -151,17 +151,6 @@ impl Show {
         printer::line(format!("{} {}", styled(BAD, format!("{}:", outcome.replace('-', " "))), escape(why)));
         printer::note("what runs goes on; `dunlin trace COMPONENT` tells what each host did and why");
     }
-}
-
-/// As much as fits into one line of the terminal: a live line that wraps could not be replaced.
-fn cut(words: &str) -> String {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    let columns = size.map_or(80, |size| usize::from(size.ws_col)).max(20);
-    if words.chars().count() + 3 <= columns {
-        return words.to_owned();
-    }
-    let head: String = words.chars().take(columns - 4).collect();
-    format!("{head}…")
 }
 
 /// Whether an event is a step of a revision: it happened after the host began to follow that, and before it was settled.
