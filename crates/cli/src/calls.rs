@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytes::BytesMut;
+use dunlin_host::status::Status;
 use dunlin_host::watch::{Call, Line};
 use dunlin_manifest::is_dns_label;
 use dunlin_providers::logging::escape;
@@ -12,8 +13,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::printer::{self, BAD, Columns, DIM, GOOD, Output, WARN, WrongInput, styled};
-use crate::whom::Whom;
-use crate::{client, logs};
+use crate::whom::{Hosts, Whom};
+use crate::{ask, client, logs};
 
 /// Which calls to show.
 #[derive(clap::Args)]
@@ -57,6 +58,9 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
             WrongInput(format!("{name:?} names no component: use a-z, 0-9 and - (a DNS label)")).into()
         );
     }
+    if let Some(name) = &options.component {
+        not_there(&options.whom.find().await?, name).await;
+    }
     let mut shown = Shown::new(options.output);
     let mut begun = false;
     let following = async {
@@ -79,6 +83,18 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     tokio::select! {
         error = following => Err(error),
         () = over => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Tells if there is nothing of this name, which may come later.
+async fn not_there(hosts: &Hosts, name: &str) {
+    let status: Result<Status> = ask::first(hosts, "/v1/status").await;
+    let is_provider = status.is_ok_and(|status| status.providers.contains_key(name));
+    if let Err(error) = ask::known(hosts, name).await
+        && error.is::<WrongInput>()
+        && !is_provider
+    {
+        printer::note(format!("{error}; it may come later"));
     }
 }
 

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use http::StatusCode;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
+
+use crate::printer::WrongInput;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -89,7 +92,11 @@ async fn accepted(response: http::Response<Incoming>) -> Result<http::Response<I
     let text = Limited::new(response.into_body(), 64 << 10).collect().await;
     let text =
         text.map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned()).unwrap_or_default();
-    if text.is_empty() { bail!("the answer was {status}") } else { bail!("{text}") }
+    match status {
+        _ if text.is_empty() => bail!("the answer was {status}"),
+        StatusCode::BAD_REQUEST => Err(WrongInput(text).into()),
+        _ => bail!("{text}"),
+    }
 }
 
 async fn whole(response: http::Response<Incoming>) -> Result<Bytes> {

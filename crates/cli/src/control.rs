@@ -28,7 +28,7 @@ pub(crate) struct Options {
     #[arg(value_parser = parse_target)]
     target: String,
     /// The `dunlin dev` to talk to, where several run.
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER", value_parser = discovery::parse_process)]
     process: Option<u32>,
 }
 

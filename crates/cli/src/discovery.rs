@@ -9,6 +9,7 @@ use dunlin_manifest::HostId;
 use serde::{Deserialize, Serialize};
 
 use crate::dev::ForViewer;
+use crate::printer::WrongInput;
 
 /// What a running `dunlin dev` says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +36,16 @@ pub(crate) struct Running {
     /// What somebody who looks on needs to connect to NATS, by site; none where the bus is in one process.
     #[serde(default)]
     pub(crate) viewers: Vec<(String, ForViewer)>,
+}
+
+impl Running {
+    /// What it follows, in words.
+    pub(crate) fn follows(&self) -> String {
+        let Some(git) = &self.git else { return format!("directory {}", self.directory.display()) };
+        let branch = git.branch.as_ref().map(|branch| format!(", branch {branch}")).unwrap_or_default();
+        let path = if git.path.is_empty() { String::new() } else { format!(", directory {}", git.path) };
+        format!("git {}{branch}{path}", git.url)
+    }
 }
 
 /// A repository that is followed.
@@ -102,31 +113,66 @@ fn replace(path: &std::path::Path, running: &Running) -> Result<()> {
 /// Finds the `dunlin dev` that runs: the one, or the one that `process` names.
 ///
 /// # Errors
-/// None runs, or several do and none was named.
+/// None runs. Wrong input: several do and none was named, or another was.
 pub(crate) fn find(process: Option<u32>) -> Result<Running> {
+    choose(all()?, process)
+}
+
+/// Every `dunlin dev` of this user that runs.
+///
+/// # Errors
+/// The runtime directory cannot be made, or belongs to somebody else.
+pub(crate) fn all() -> Result<Vec<Running>> {
     let folder = folder();
     // What another user put there is not believed.
     create_private(&folder)?;
-    let mut found: Vec<Running> = std::fs::read_dir(folder)
+    let found = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "json"))
         .filter_map(|entry| serde_json::from_slice(&std::fs::read(entry.path()).ok()?).ok())
-        .filter(|running: &Running| process.is_none_or(|process| process == running.process))
-        .filter(|running| std::net::TcpStream::connect_timeout(&running.control, CONNECT_TIMEOUT).is_ok())
-        .collect();
-    match (found.pop(), found.as_slice()) {
-        (Some(running), []) => Ok(running),
-        (Some(last), others) => {
-            let processes: Vec<_> =
-                others.iter().chain([&last]).map(|running| running.process.to_string()).collect();
-            bail!("several `dunlin dev` run: choose one with --process {}", processes.join(" or --process "))
-        }
+        .filter(|running: &Running| {
+            std::net::TcpStream::connect_timeout(&running.control, CONNECT_TIMEOUT).is_ok()
+        });
+    Ok(found.collect())
+}
+
+/// The one that is meant of those that run.
+fn choose(mut found: Vec<Running>, process: Option<u32>) -> Result<Running> {
+    const START: &str = "start one with `dunlin dev` in another terminal";
+    found.sort_by_key(|running| running.process);
+    let all = |found: &[Running], option: &str| {
+        let words = found.iter().map(|it| format!("{option}{} ({})", it.process, it.follows()));
+        words.collect::<Vec<_>>()
+    };
+    let text = match (process, found.len()) {
+        (None, 0) => bail!("no `dunlin dev` runs for this user; {START}"),
+        (None, 1) => return Ok(found.remove(0)),
         (None, _) => {
-            bail!("no `dunlin dev` runs for this user; start one with `dunlin dev` in another terminal")
+            let ways = all(&found, "--process ").join(" or ");
+            format!("several `dunlin dev` run: choose one with {ways}")
         }
-    }
+        (Some(process), count) => {
+            if let Some(index) = found.iter().position(|running| running.process == process) {
+                return Ok(found.remove(index));
+            }
+            let there = match count {
+                0 => format!("none runs for this user; {START}"),
+                _ => format!("there is {}", all(&found, "").join(" and ")),
+            };
+            format!("--process {process}: no `dunlin dev` of this user has this number; {there}")
+        }
+    };
+    Err(WrongInput(text).into())
+}
+
+/// The number of a process, as `--process` gives it.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn parse_process(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected the number of the process of a `dunlin dev`, such as 3498".to_owned())
 }
 
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
@@ -166,4 +212,81 @@ fn user() -> u32 {
 #[cfg(not(unix))]
 fn user() -> u32 {
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn running(process: u32, git: Option<&str>) -> Running {
+        let git = git.map(|url| Git {
+            url: url.to_owned(),
+            branch: Some("live".to_owned()),
+            path: "deploy".to_owned(),
+            tree: None,
+        });
+        Running {
+            process,
+            directory: format!("/srv/{process}").into(),
+            git,
+            control: ([127, 0, 0, 1], 1).into(),
+            token: String::new(),
+            sites: Vec::new(),
+            hosts: Vec::new(),
+            processes: Vec::new(),
+            viewers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_one_that_is_meant_is_found_or_all_are_named() {
+        let check = |processes: &[u32], named: Option<u32>, expected: Expect| {
+            let git = |process: u32| (process > 100).then_some("https://host/app.git");
+            let found = processes.iter().map(|process| running(*process, git(*process))).collect();
+            let told = match choose(found, named) {
+                Ok(running) => running.process.to_string(),
+                Err(error) => {
+                    let code = if error.is::<WrongInput>() { "wrong" } else { "failed" };
+                    format!("{code}: {error}")
+                }
+            };
+            expected.assert_eq(&told);
+        };
+        check(
+            &[],
+            None,
+            expect![
+                "failed: no `dunlin dev` runs for this user; start one with `dunlin dev` in another terminal"
+            ],
+        );
+        check(&[7], None, expect!["7"]);
+        check(&[107, 7], Some(107), expect!["107"]);
+        check(
+            &[107, 7],
+            None,
+            expect![
+                "wrong: several `dunlin dev` run: choose one with --process 7 (directory /srv/7) or --process 107 (git https://host/app.git, branch live, directory deploy)"
+            ],
+        );
+        check(
+            &[7],
+            Some(9),
+            expect![
+                "wrong: --process 9: no `dunlin dev` of this user has this number; there is 7 (directory /srv/7)"
+            ],
+        );
+        check(
+            &[],
+            Some(9),
+            expect![
+                "wrong: --process 9: no `dunlin dev` of this user has this number; none runs for this user; start one with `dunlin dev` in another terminal"
+            ],
+        );
+        assert_eq!(
+            parse_process("foo"),
+            Err("expected the number of the process of a `dunlin dev`, such as 3498".to_owned())
+        );
+    }
 }

@@ -59,6 +59,14 @@ impl Git {
         Self { root: directory.to_owned() }
     }
 
+    /// Whether the directory is a repository, bare or not, or in one.
+    ///
+    /// # Errors
+    /// There is no `git`.
+    pub(crate) fn is_repository(&self) -> Result<bool> {
+        Ok(self.attempt(["rev-parse", "--git-dir"])?.well)
+    }
+
     /// Runs `git`, however it ends.
     ///
     /// # Errors

@@ -11,9 +11,9 @@ use dunlin_providers::logging::escape;
 use serde::Serialize;
 
 use crate::ask;
-use crate::dev::thousands;
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled, table};
 use crate::whom::Whom;
+use crate::words::thousands;
 
 /// Which revisions to show.
 #[derive(clap::Args)]
@@ -25,13 +25,18 @@ pub(crate) struct Options {
     /// Only revisions that change this component.
     component: Option<String>,
     /// At most so many.
-    #[arg(short = 'n', long = "limit", default_value_t = 20, value_name = "COUNT")]
+    #[arg(short = 'n', long = "limit", default_value = "20", value_name = "COUNT", value_parser = parse_limit)]
     limit: usize,
     /// Text for people or JSON for scripts.
     #[arg(long, short, default_value = "text")]
     output: Output,
     #[command(flatten)]
     whom: Whom,
+}
+
+fn parse_limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| *limit > 0);
+    limit.ok_or_else(|| "expected how many revisions to show, at least 1".to_owned())
 }
 
 /// One revision, as all hosts that were asked saw it.
@@ -48,19 +53,27 @@ pub(crate) struct Merged {
 /// Prints the last revisions, the newest first.
 ///
 /// # Errors
-/// No host is found, or none answers.
+/// No host is found, or none answers. Wrong input: no host knows the component.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
-    let mut merged = merge(&ask::some(&options.whom.find().await?, "/v1/history").await?);
+    let hosts = options.whom.find().await?;
+    let mut merged = merge(&ask::some(&hosts, "/v1/history").await?);
     if let Some(component) = &options.component {
-        let object = format!("component/{}", component.trim_start_matches("component/"));
+        let name = component.strip_prefix("component/").unwrap_or(component);
+        let object = format!("component/{name}");
         merged.retain(|merged| merged.revision.changes.iter().any(|change| change.object == object));
+        // It may have been removed since.
+        if merged.is_empty() {
+            ask::known(&hosts, name).await?;
+        }
     }
     merged.truncate(options.limit);
     if options.output == Output::Json {
         return printer::json(&merged);
     }
     if merged.is_empty() {
-        printer::note("no revision is remembered that changes this");
+        let which = if options.component.is_some() { " that changes this" } else { "" };
+        printer::note(format!("no revision is remembered{which}"));
+        return Ok(ExitCode::SUCCESS);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -116,9 +129,14 @@ fn badness(outcome: &Outcome) -> u8 {
     }
 }
 
+/// What stands before a line below a row.
+const BELOW: &str = "       ";
+
 fn render(merged: &[Merged], now: u64) -> Vec<String> {
-    let head = ["AGE", "REVISION", "WHO", "CHANGE", "OUTCOME", "TOOK", "FAILED"];
+    // What may be long comes last in a row or on lines of its own below, where it makes no other row wider.
+    let head = ["AGE", "REVISION", "WHO", "OUTCOME", "TOOK", "FAILED", "CHANGE"];
     let mut rows = vec![head.iter().map(|cell| styled(BOLD, cell)).collect::<Vec<_>>()];
+    let mut below = vec![Vec::new()];
     for Merged { revision, .. } in merged {
         let (outcome, why) = outcome(revision);
         let mut changes = revision.changes.iter().map(|change| escape(&change.to_string()).into_owned());
@@ -133,16 +151,16 @@ fn render(merged: &[Merged], now: u64) -> Vec<String> {
             in_words(now.saturating_sub(revision.applied)),
             short_revision(&revision.id).to_owned(),
             who.unwrap_or_default(),
-            changes.next().unwrap_or_else(|| styled(DIM, "nothing")),
             outcome,
             took,
             failed,
+            changes.next().unwrap_or_else(|| styled(DIM, "nothing")),
         ]);
         let subject = revision.commit.as_ref().map(|commit| styled(DIM, escape(&commit.subject)));
         let more = changes.chain(subject).chain(why.map(|why| styled(WARN, escape(&why))));
-        rows.extend(more.map(|line| vec![String::new(), String::new(), String::new(), line]));
+        below.push(more.map(|line| format!("{BELOW}{line}")).collect());
     }
-    table(&rows)
+    table(&rows).into_iter().zip(below).flat_map(|(row, below)| std::iter::once(row).chain(below)).collect()
 }
 
 /// How it went in a word, and why where that is not all there is to say.
@@ -219,15 +237,15 @@ mod tests {
         let merged = merge(&[host("gcp-1", first), host("gcp-2", second)]);
         let text = render(&merged, 100_000).join("\n");
         expect![[r#"
-            AGE    REVISION  WHO  CHANGE                              OUTCOME      TOOK    FAILED
-            1.0 s  3f2a91c   Ada  todo: removed                       in progress  700 ms  0 of 2 000
-                                  Move todo to aws
-                                  waits: todo: aws/aws-1 starts
-            5.0 s  dir-c          nothing                             held                 0 of 1 000
-                                  todo.yaml:7:11: unknown site "gpc"
-            40 s   dir-a          todo: removed                       settled      1.3 s   0 of 2 000
-            60 s   dir-b          todo: removed                       superseded   250 ms  0 of 2 000
-            80 s   dir-a          todo: removed                       settled      300 ms  2 of 2 000"#]]
+            AGE    REVISION  WHO  OUTCOME      TOOK    FAILED      CHANGE
+            1.0 s  3f2a91c   Ada  in progress  700 ms  0 of 2 000  todo: removed
+                   Move todo to aws
+                   waits: todo: aws/aws-1 starts
+            5.0 s  dir-c          held                 0 of 1 000  nothing
+                   todo.yaml:7:11: unknown site "gpc"
+            40 s   dir-a          settled      1.3 s   0 of 2 000  todo: removed
+            60 s   dir-b          superseded   250 ms  0 of 2 000  todo: removed
+            80 s   dir-a          settled      300 ms  2 of 2 000  todo: removed"#]]
         .assert_eq(&anstream::adapter::strip_str(&text).to_string());
     }
 }

@@ -12,9 +12,9 @@ use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::client;
-use crate::printer::{self, BAD, DIM, Output, WARN, styled};
+use crate::printer::{self, BAD, DIM, Output, WARN, WrongInput, styled};
 use crate::whom::Whom;
+use crate::{ask, client};
 
 /// Whose logs to show.
 #[derive(clap::Args)]
@@ -41,9 +41,17 @@ const REORDER: Duration = Duration::from_millis(250);
 /// Prints what is there, then what comes.
 ///
 /// # Errors
-/// No host is found.
+/// No host is found. Wrong input: none knows the component, or what it logged.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let hosts = options.whom.find().await?;
+    let unknown = match &options.component {
+        // Hosts that do not answer have nothing to tell of it either.
+        Some(component) => ask::known(&hosts, component).await.err().filter(|error| error.is::<WrongInput>()),
+        None => None,
+    };
+    if let (Some(unknown), true) = (&unknown, options.follow) {
+        printer::note(format!("{unknown}; it may come later"));
+    }
     let (sender, mut arriving) = mpsc::channel(1024);
     for address in hosts.admin {
         tokio::spawn(read(address, options.follow, sender.clone()));
@@ -72,18 +80,27 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
             }
         }
     }
-    waiting.into_values().for_each(|(_, entry)| show(&entry, &options));
-    Ok(ExitCode::SUCCESS)
+    let mut told = false;
+    for (_, entry) in waiting.into_values() {
+        told |= show(&entry, &options);
+    }
+    // It may have been removed since it logged something.
+    match unknown {
+        Some(unknown) if !told && !options.follow => Err(unknown),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
-fn show(entry: &Entry, options: &Options) {
+/// Shows an entry, if it is wanted; says whether it was.
+fn show(entry: &Entry, options: &Options) -> bool {
     if options.component.as_deref().is_some_and(|component| component != &*entry.origin.component) {
-        return;
+        return false;
     }
     match options.output {
         Output::Text => printer::line(render(entry)),
         Output::Json => printer::line(serde_json::to_string(entry).unwrap_or_default()),
     }
+    true
 }
 
 /// One entry for people: time of day, level, component, host, message. Control characters show as escapes.

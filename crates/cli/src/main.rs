@@ -22,7 +22,9 @@ mod rollout;
 mod status;
 mod trace;
 mod validate;
+mod waiting;
 mod whom;
+mod words;
 
 use std::process::ExitCode;
 
@@ -97,15 +99,23 @@ enum Command {
     Schema,
     /// Prints what a shell needs to complete commands and options.
     Completion(completion::Options),
+    /// Prints names that may come next on a command line, for the scripts of `dunlin completion`.
+    #[command(hide = true)]
+    Names(completion::Words),
     /// Becomes another program that ends with the one that started this.
     #[command(hide = true)]
     WithParent(parent::Options),
 }
 
+/// All commands and options, as the library knows them.
+fn command() -> clap::Command {
+    Arguments::command()
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A host logs as its settings say, which are read first.
-    if !matches!(arguments.command, Command::Host(_)) {
+    // A host logs as its settings say, which are read first; `dunlin dev` among what it shows.
+    if !matches!(arguments.command, Command::Host(_) | Command::Dev(_)) {
         printer::log_to_stderr();
     }
     let runtime = match tokio::runtime::Runtime::new() {
@@ -114,7 +124,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match arguments.command {
-            Command::Dev(options) => dev::run(options).await,
+            Command::Dev(options) => dev::run(options, dev::Log::begin()).await,
             Command::Host(options) => host::run(options).await,
             Command::Status(options) => status::run(options).await,
             Command::History(options) => history::run(options).await,
@@ -136,7 +146,8 @@ fn main() -> ExitCode {
             Command::Thaw(options) => control::thaw(&options).await,
             Command::Validate(options) => validate::run(&options),
             Command::WithParent(options) => parent::become_program(&options),
-            Command::Completion(options) => completion::run(&options, Arguments::command()),
+            Command::Completion(options) => completion::run(&options, command()),
+            Command::Names(words) => completion::names(&words, &command()).await,
             Command::Schema => printer::json(&dunlin_manifest::json_schema()),
         }
     });
@@ -176,7 +187,7 @@ mod tests {
     #[test]
     fn every_command_has_examples_that_are_right() {
         let mut tried = 0;
-        check(&Arguments::command(), "dunlin", &mut tried);
+        check(&command(), "dunlin", &mut tried);
         assert!(tried > 60, "{tried}");
     }
 }

@@ -39,7 +39,7 @@ struct Env {
     #[arg(long, short, default_value = "text")]
     output: Output,
     /// The `dunlin dev` to ask, where several run.
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER", value_parser = discovery::parse_process)]
     process: Option<u32>,
 }
 

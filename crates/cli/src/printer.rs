@@ -33,15 +33,44 @@ pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 /// Sends what the parts have to say of themselves to standard error: warnings of the host and the agent, or what
 /// `DUNLIN_LOG` says (`info`, `debug`, `dunlin_lattice=trace`, …). Mistakes and conditions are shown by the commands.
 pub(crate) fn log_to_stderr() {
-    let chosen = tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG");
-    let filter = chosen
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,dunlin_host=warn,dunlin_agent=warn"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter())
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
+}
+
+/// As [`log_to_stderr`], line by line and without times, to somebody who shows it. What finds no room is dropped.
+pub(crate) fn log_to(lines: tokio::sync::mpsc::Sender<String>) {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .with_writer(move || Lines(lines.clone()))
+        .with_target(false)
+        .with_ansi(false)
+        .without_time()
+        .init();
+}
+
+fn filter() -> tracing_subscriber::EnvFilter {
+    let chosen = tracing_subscriber::EnvFilter::try_from_env("DUNLIN_LOG");
+    chosen.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,dunlin_host=warn,dunlin_agent=warn"))
+}
+
+/// Takes in one record at a time, as the log writes them.
+struct Lines(tokio::sync::mpsc::Sender<String>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        // Whoever shows them may be slow, or gone.
+        let _ = self.0.try_send(text.trim().to_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// As [`log_to_stderr`] for `dunlin host`, which says more by itself: what `filter` names, as text or as JSON.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use dunlin_providers::logging::escape;
 
 use crate::printer::{self, BAD, GOOD, INVALID, Output, WrongInput, styled};
+use crate::words::counted;
 
 /// What to check.
 #[derive(clap::Args)]
@@ -37,11 +38,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let snapshot = &reading.snapshot;
     if reading.mistakes.is_empty() {
         printer::line(format!(
-            "{} {} components and {} providers in {} files",
+            "{} {} and {} in {}",
             styled(GOOD, "valid"),
-            snapshot.components.len(),
-            snapshot.providers.len(),
-            files.len()
+            counted(snapshot.components.len(), "component"),
+            counted(snapshot.providers.len(), "provider"),
+            counted(files.len(), "file")
         ));
     }
     Ok(code)

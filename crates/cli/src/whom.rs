@@ -20,7 +20,7 @@ pub(crate) struct Whom {
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = parse)]
     admin: Vec<Address>,
     /// The `dunlin dev` to ask, where several run.
-    #[arg(long, conflicts_with = "admin")]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "admin", value_parser = discovery::parse_process)]
     process: Option<u32>,
 }
 

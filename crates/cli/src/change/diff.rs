@@ -38,7 +38,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
     /// The `dunlin dev` that is meant, where several run.
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER", value_parser = crate::discovery::parse_process)]
     process: Option<u32>,
     /// Text for people or JSON for scripts.
     #[arg(long, short, default_value = "text")]
@@ -94,9 +94,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 async fn compare(options: Options) -> Result<ExitCode> {
     let mut side = side(&options)?;
     let running = seen::manifests(options.process).await;
-    let running = running.context(
-        "no `dunlin dev` answers, so there is nothing to compare with; start one with `dunlin dev`",
-    )?;
+    let running = running.context("there is nothing to compare with")?;
     // What is mistaken stays as it is where it runs.
     let mistakes = std::mem::take(&mut side.reading.mistakes);
     let after = side.reading.clone().hold_back(&running.snapshot);

@@ -137,6 +137,7 @@ fn consequences(before: &Snapshot, after: &Snapshot, seen: Option<&Seen>) -> Pla
     let mut plan =
         Plan { values: Vec::new(), slots: BTreeMap::new(), warnings: Vec::new(), files: Vec::new() };
     for (name, object) in &after.components {
+        plan.warnings.extend(warnings::failover(name, before, after));
         let former = before.components.get(name).map(|object| &object.spec);
         if former.is_some_and(|former| former.sites == object.spec.sites) {
             continue;

@@ -15,7 +15,7 @@ pub(crate) struct Where {
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
     /// The `dunlin dev` that is meant, where several run.
-    #[arg(long)]
+    #[arg(long, value_name = "NUMBER", value_parser = discovery::parse_process)]
     pub(crate) process: Option<u32>,
 }
 

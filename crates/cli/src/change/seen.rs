@@ -2,12 +2,14 @@
 //! lattice that the manifests are for.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::Result;
 use dunlin_host::status::{Manifests, Status};
 
-use crate::{client, discovery};
+use crate::ask;
+use crate::printer::{self, WrongInput};
+use crate::whom::Whom;
 
 /// A lattice as its hosts see it.
 #[derive(Debug, Clone, Default)]
@@ -43,13 +45,17 @@ fn pair(one: &str, other: &str) -> (String, String) {
     (first.to_owned(), second.to_owned())
 }
 
-/// Asks the running `dunlin dev`; `None` if none runs or it is another lattice.
+/// Asks the running `dunlin dev`; `None` if none runs, it is another lattice, or several run and none was named, which is
+/// said.
 pub(crate) async fn ask(lattice: Option<&str>, process: Option<u32>) -> Option<Seen> {
-    let addresses = hosts(process)?;
-    let asked = addresses.iter().map(|address| client::get::<Status>(*address, "/v1/status"));
-    let answers = futures::future::join_all(asked).await;
+    let hosts = Whom::dev(process).find().await;
+    let hosts = hosts.inspect_err(|error| {
+        if error.is::<WrongInput>() {
+            printer::note(error);
+        }
+    });
     let mut seen: Option<Seen> = None;
-    for status in answers.into_iter().flatten() {
+    for status in ask::all::<Status>(&hosts.ok()?, "/v1/status").await.into_iter().flatten() {
         if lattice.is_some_and(|lattice| lattice != status.lattice) {
             continue;
         }
@@ -60,18 +66,12 @@ pub(crate) async fn ask(lattice: Option<&str>, process: Option<u32>) -> Option<S
 }
 
 /// What the running lattice follows.
-pub(crate) async fn manifests(process: Option<u32>) -> Option<Manifests> {
-    for address in hosts(process)? {
-        if let Ok(manifests) = client::get(address, "/v1/manifests").await {
-            return Some(manifests);
-        }
-    }
-    None
-}
-
-fn hosts(process: Option<u32>) -> Option<Vec<SocketAddr>> {
-    let running = discovery::find(process).ok()?;
-    Some(running.hosts.iter().map(|(_, admin, _)| *admin).collect())
+///
+/// # Errors
+/// None runs, several do and none was named, or none of its hosts answers.
+pub(crate) async fn manifests(process: Option<u32>) -> Result<Manifests> {
+    let hosts = Whom::dev(process).find().await?;
+    ask::first(&hosts, "/v1/manifests").await
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn becomes(component: &str, slots: &Slots, running: bool) -> Vec<String> {
     let about = if running {
         "as the running lattice would decide now"
     } else {
-        "no lattice runs here to name hosts"
+        "by number: no running lattice was asked for its hosts"
     };
     let mut lines =
         vec![format!("{} {}", styled(BOLD, format!("component/{component}")), styled(DIM, about))];

@@ -1,4 +1,5 @@
-//! What a change of sites may bring that nobody meant: calls that cross sites, too few hosts, nowhere left. Pure.
+//! What a change of sites may bring that nobody meant: calls that cross sites, too few hosts, nowhere left, a failover that
+//! would not help. Pure.
 
 use std::collections::BTreeSet;
 
@@ -77,6 +78,63 @@ pub(crate) fn warnings(
         );
     }
     all
+}
+
+/// What `failover` promises and cannot keep: a link of the component leads to what is lost with the site. Told of a change
+/// that the component is part of, or that brings it about elsewhere.
+pub(crate) fn failover(name: &str, before: &Snapshot, after: &Snapshot) -> Vec<Warning> {
+    let spec = |snapshot: &Snapshot| snapshot.components.get(name).map(|object| object.spec.clone());
+    let (was, is) = (helpless(name, before), helpless(name, after));
+    let (old, new) = (spec(before), spec(after));
+    let same = |old: &WasmComponent, new: &WasmComponent| {
+        (&old.sites, &old.failover, &old.links) == (&new.sites, &new.failover, &new.links)
+    };
+    if was == is && old.zip(new).is_some_and(|(old, new)| same(&old, &new)) {
+        return Vec::new();
+    }
+    is.into_iter().map(|message| Warning { reason: "FailoverHelpless", message }).collect()
+}
+
+/// Each home of a component whose loss takes the target of a link along, in words.
+fn helpless(name: &str, snapshot: &Snapshot) -> Vec<String> {
+    let Some(spec) = snapshot.components.get(name).map(|object| &object.spec) else { return Vec::new() };
+    let Some(failover) = &spec.failover else { return Vec::new() };
+    let mut all = Vec::new();
+    for home in sites(spec) {
+        let to: Vec<_> = failover.to.iter().map(String::as_str).filter(|site| *site != home).collect();
+        if to.is_empty() {
+            continue;
+        }
+        for (link, target) in &spec.links {
+            if let Some(lost) = lost_with(home, name, &target.target, snapshot) {
+                let to = to.join(", ");
+                all.push(format!(
+                    "failover to {to} would not help {name} while {home} is lost: link {link} leads to {lost} in {home} alone"
+                ));
+            }
+        }
+    }
+    all
+}
+
+/// What a link leads to and how it is there, if it is in no other site than `home`.
+fn lost_with(home: &str, name: &str, target: &LinkTarget, snapshot: &Snapshot) -> Option<String> {
+    match target {
+        LinkTarget::Provider(provider) => {
+            let mut there = snapshot.providers.get(provider)?.spec.sites.keys();
+            let alone = there.len() > 0 && there.all(|site| site == home);
+            alone.then(|| format!("provider {provider}, which is open"))
+        }
+        LinkTarget::Component(component) if component != name => {
+            let spec = &snapshot.components.get(component)?.spec;
+            let there = sites(spec);
+            // Another site may stand in for it as well.
+            let moves = spec.failover.iter().any(|failover| failover.to.iter().any(|site| site != home));
+            let alone = !moves && !there.is_empty() && there.iter().all(|site| *site == home);
+            alone.then(|| format!("component {component}, which runs"))
+        }
+        LinkTarget::Component(_) | LinkTarget::Egress(_) => None,
+    }
 }
 
 /// The sites that shall run some of a component.
@@ -188,6 +246,50 @@ mod tests {
                 TooFewHosts: 0 of 1 in gcp: no live host"#]],
         );
         check("{ gcp: { replicas: 1 } }", "{ gcp: { replicas: 2 } }", READY, None, expect![""]);
+    }
+
+    #[test]
+    fn a_failover_without_its_store_would_not_help() {
+        let check = |before: &Snapshot, after: &Snapshot, expected: Expect| {
+            let lines: Vec<_> =
+                failover("todo", before, after).into_iter().map(|warning| warning.message).collect();
+            expected.assert_eq(&lines.join("\n"));
+        };
+        let to = |sites: &str| format!("{READY}  failover: {{ after: 30s, to: {sites} }}\n");
+        let plain = snapshot("{ gcp: { replicas: 2 } }", READY);
+        let declared = snapshot("{ gcp: { replicas: 2 } }", &to("[aws]"));
+        let helpless = || {
+            expect![
+                "failover to aws would not help todo while gcp is lost: link store leads to provider redis, which is open in gcp alone"
+            ]
+        };
+        check(&plain, &declared, helpless());
+        check(&declared, &declared, expect![""]);
+        check(&declared, &plain, expect![""]);
+        let moved = snapshot("{ gcp: { replicas: 1 }, aws: { replicas: 1 } }", &to("[aws]"));
+        check(&declared, &moved, helpless());
+        // Its home is where the store is not: a lost home leaves the store.
+        check(&declared, &snapshot("{ aws: { replicas: 1 } }", &to("[gcp]")), expect![""]);
+        // The store goes home while the component stays as it is.
+        let mut shared = declared.clone();
+        let sites = &mut shared.providers.get_mut("redis").unwrap().spec.sites;
+        sites.insert("aws".into(), Default::default());
+        check(&plain, &shared, expect![""]);
+        check(&shared, &declared, helpless());
+        let mut calling = snapshot("{ aws: { replicas: 1 } }", READY);
+        let home = calling.components["todo"].spec.sites.clone();
+        let shop = &mut calling.components.get_mut("shop").unwrap().spec;
+        shop.sites = home;
+        shop.failover = declared.components["todo"].spec.failover.clone();
+        shop.failover.as_mut().unwrap().to = vec!["gcp".into()];
+        let told = failover("shop", &plain, &calling);
+        assert_eq!(
+            told[0].message,
+            "failover to gcp would not help shop while aws is lost: link todo leads to component todo, which runs in aws alone"
+        );
+        calling.components.get_mut("todo").unwrap().spec.failover =
+            calling.components["shop"].spec.failover.clone();
+        assert_eq!(failover("shop", &plain, &calling), vec![]);
     }
 
     #[test]

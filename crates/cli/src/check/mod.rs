@@ -18,6 +18,7 @@ use anyhow::Result;
 pub(crate) use self::address::Address;
 use self::judge::{Verdict, judge};
 use self::target::Target;
+use crate::discovery::parse_process;
 use crate::printer::{self, Output, WrongInput};
 
 /// What to check.
@@ -50,7 +51,7 @@ pub(crate) struct Options {
     #[arg(long, short, default_value = "text")]
     output: Output,
     /// The `dunlin dev` to check, where several run.
-    #[arg(long, conflicts_with_all = ["nats", "admin", "ingress"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["nats", "admin", "ingress"], value_parser = parse_process)]
     process: Option<u32>,
 }
 

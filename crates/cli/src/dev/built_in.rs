@@ -18,8 +18,8 @@ include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 /// There is no code, or the directory cannot be written.
 pub(crate) fn write(directory: &Path, sites: Option<&[String]>, given: bool) -> Result<()> {
     if TODO_WASM.is_none() && !given {
-        let text = "this build carries no todo application; name a directory of manifests (`dunlin dev DIRECTORY`), \
-                    or in the repository run `cargo xtask demo`";
+        let text = "this build carries no todo application: name its code with --wasm todo=FILE (in a clone of Dunlin, \
+                    `cargo xtask guests` builds target/guests/todo.wasm), or your own manifests with `dunlin dev DIRECTORY`";
         return Err(WrongInput(text.to_owned()).into());
     }
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -81,5 +81,16 @@ mod tests {
         assert_eq!(reading.snapshot.lattice.unwrap().spec.sites.len(), 3);
         assert_eq!(reading.snapshot.components["todo"].spec.sites.len(), 3);
         assert!(reading.snapshot.providers["redis"].spec.sites.contains_key("a"));
+    }
+    #[test]
+    fn without_code_the_way_out_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = write(&folder.path().join("given"), None, true);
+        assert!(written.is_ok());
+        // What is built to be given away has the code.
+        if TODO_WASM.is_none() {
+            let error = write(&folder.path().join("none"), None, false).unwrap_err().to_string();
+            assert!(error.contains("--wasm todo=FILE") && error.contains("cargo xtask guests"), "{error}");
+        }
     }
 }

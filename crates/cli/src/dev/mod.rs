@@ -3,8 +3,10 @@
 mod balancer;
 mod built_in;
 mod conditions;
+mod folder;
 mod following;
 mod keys;
+mod log;
 mod member;
 mod moving;
 mod orders;
@@ -22,9 +24,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+pub(crate) use self::log::Log;
 use self::plan::Plan;
 pub(crate) use self::real::ForViewer;
-pub(crate) use self::screen::{Screen, thousands};
+pub(crate) use self::screen::{Screen, cut};
 use self::session::Session;
 pub(crate) use self::signals::Signals;
 
@@ -79,6 +82,13 @@ pub(crate) struct Options {
     data: Option<PathBuf>,
 }
 
+impl Options {
+    /// Whether a local build of this component is named.
+    fn gives(&self, component: &str) -> bool {
+        self.wasm.iter().any(|(named, _)| named == component)
+    }
+}
+
 fn parse_distance(text: &str) -> Result<Duration, String> {
     let distance =
         dunlin_manifest::parse_duration(text).filter(|distance| *distance <= Duration::from_secs(10));
@@ -94,9 +104,9 @@ fn parse_wasm(text: &str) -> Result<(String, PathBuf), String> {
 ///
 /// # Errors
 /// Wrong input, or a host that cannot start.
-pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+pub(crate) async fn run(options: Options, log: Log) -> Result<ExitCode> {
     let signals = Signals::listen()?;
     let plan = Plan::make(&options).await?;
-    Session::start(plan, signals).await?.run().await;
+    Session::start(plan, signals, log).await?.run().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,13 +12,14 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::dev::real::Fault;
+use crate::printer::WrongInput;
 
 /// What to do with which site or host, and where to say how it went.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) fault: Fault,
     pub(crate) target: String,
-    pub(crate) answer: oneshot::Sender<Result<String, String>>,
+    pub(crate) answer: oneshot::Sender<Result<String>>,
 }
 
 /// Listens for orders, which arrive at the receiver; who does not know `token` is refused.
@@ -67,7 +68,11 @@ async fn take(
     }
     match answered.await {
         Ok(Ok(text)) => respond(StatusCode::OK, &text),
-        Ok(Err(text)) => respond(StatusCode::BAD_REQUEST, &text),
+        Ok(Err(error)) => {
+            let wrong = error.is::<WrongInput>();
+            let status = if wrong { StatusCode::BAD_REQUEST } else { StatusCode::INTERNAL_SERVER_ERROR };
+            respond(status, &format!("{error:#}"))
+        }
         Err(_) => respond(StatusCode::SERVICE_UNAVAILABLE, "`dunlin dev` is stopping"),
     }
 }

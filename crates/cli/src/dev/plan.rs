@@ -1,16 +1,18 @@
 //! What `dunlin dev` is going to run, worked out and checked before anything starts.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dunlin_host::images::Code;
-use dunlin_manifest::{Snapshot, is_dns_label};
+use dunlin_manifest::{Snapshot, did_you_mean, is_dns_label};
 
+use crate::dev::folder::{self, Folder};
 use crate::dev::repository::Repository;
 use crate::dev::{Options, built_in};
-use crate::printer::WrongInput;
+use crate::printer::{self, WrongInput};
+use crate::words::counted;
 
 /// Sites, hosts, manifests and code.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub(crate) struct Plan {
     /// Real servers and processes, with this much time between a site and the hub; otherwise all in this process.
     pub(crate) real: Option<Duration>,
     /// Removed when `dunlin dev` ends.
-    pub(crate) _temporary: tempfile::TempDir,
+    pub(crate) _temporary: Folder,
 }
 
 /// More hosts than this on one machine show nothing that fewer do not.
@@ -52,8 +54,14 @@ impl Plan {
     /// # Errors
     /// Wrong input, each with the way out.
     pub(crate) async fn make(options: &Options) -> Result<Self> {
-        let temporary =
-            tempfile::Builder::new().prefix("dunlin-dev-").tempdir().context("no temporary directory")?;
+        match folder::sweep() {
+            0 => {}
+            1 => printer::note("removed the temporary folder of a `dunlin dev` that was killed"),
+            more => {
+                printer::note(format!("removed {more} temporary folders of `dunlin dev` that were killed"))
+            }
+        }
+        let temporary = Folder::make()?;
         let mut code: BTreeMap<String, Code> = BTreeMap::new();
         let repository = Repository::of(options)?;
         let directory = match (&repository, &options.directory) {
@@ -61,7 +69,7 @@ impl Plan {
             (None, Some(directory)) => directory.clone(),
             (None, None) => {
                 let directory = temporary.path().join("todo");
-                built_in::write(&directory, options.sites.as_deref(), false)?;
+                built_in::write(&directory, options.sites.as_deref(), options.gives("todo"))?;
                 code.extend(built_in::code());
                 directory
             }
@@ -79,14 +87,17 @@ impl Plan {
         };
         for (component, file) in &options.wasm {
             code.insert(component.clone(), Code::File(readable(component, file)?));
+            if let Some(text) = not_there(component, file, &snapshot, &source_shown) {
+                printer::note(text);
+            }
         }
         let (lattice, declared) = declared_sites(&snapshot, &source_shown)?;
         let sites = chosen_sites(options.sites.as_deref(), &declared, &lattice)?;
         if options.hosts == 0 || options.hosts.saturating_mul(sites.len()) > MOST_HOSTS {
             return Err(wrong(format!(
-                "{} sites with {} hosts each: choose between 1 and {MOST_HOSTS} hosts in all with --hosts",
-                sites.len(),
-                options.hosts
+                "{} with {} each: choose between 1 and {MOST_HOSTS} hosts in all with --hosts",
+                counted(sites.len(), "site"),
+                counted(options.hosts, "host")
             )));
         }
         let data = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
@@ -132,7 +143,7 @@ impl Plan {
     }
 }
 
-fn read(directory: &std::path::Path) -> Result<Snapshot> {
+fn read(directory: &Path) -> Result<Snapshot> {
     let (_, reading) = dunlin_source::read_directory(directory).map_err(|error| wrong(error.to_string()))?;
     Ok(reading.snapshot)
 }
@@ -174,15 +185,51 @@ fn chosen_sites(chosen: Option<&[String]>, declared: &[String], lattice: &str) -
     Ok(chosen.to_vec())
 }
 
-fn readable(component: &str, file: &std::path::Path) -> Result<PathBuf> {
-    let path = std::fs::canonicalize(file)
-        .map_err(|error| wrong(format!("--wasm {component}={}: {error}", file.display())))?;
-    if !path.is_file() {
-        return Err(wrong(format!("--wasm {component}={}: not a file", file.display())));
+fn readable(component: &str, file: &Path) -> Result<PathBuf> {
+    let refuse = |what: &dyn std::fmt::Display| {
+        let way = "build the component first, and name the file that the build wrote";
+        wrong(format!("--wasm {component}={}: {what}; {way}", file.display()))
+    };
+    let path = std::fs::canonicalize(file).map_err(|error| refuse(&error))?;
+    if path.is_file() { Ok(path) } else { Err(refuse(&"this is no file")) }
+}
+
+/// What is odd about a local build of a component that there is not; it may come later.
+fn not_there(component: &str, file: &Path, snapshot: &Snapshot, shown: &str) -> Option<String> {
+    if snapshot.components.contains_key(component) {
+        return None;
     }
-    Ok(path)
+    let hint = did_you_mean(component, snapshot.components.keys().map(String::as_str));
+    let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let option = format!("--wasm {component}={}", file.display());
+    Some(format!(
+        "{option}: no valid component {component:?} in {shown} yet{hint}; the file is used once there is one"
+    ))
 }
 
 fn wrong(text: String) -> anyhow::Error {
     WrongInput(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_manifest::File;
+
+    use super::*;
+
+    #[test]
+    fn a_local_build_of_nothing_is_told() {
+        let text = "apiVersion: dunlin.dev/v1alpha1\nkind: Lattice\nmetadata: { name: l }\nspec: { sites: { a: {} } }\n---\n\
+                    apiVersion: dunlin.dev/v1alpha1\nkind: WasmComponent\nmetadata: { name: todo }\n\
+                    spec: { image: \"todo:1\", sites: { a: {} } }\n";
+        let snapshot = dunlin_manifest::read(&[File { path: "a.yaml".into(), text: text.into() }]).snapshot;
+        let told = |component| not_there(component, Path::new("a.wasm"), &snapshot, "directory app");
+        assert_eq!(told("todo"), None);
+        assert_eq!(
+            told("tood").as_deref(),
+            Some(
+                "--wasm tood=a.wasm: no valid component \"tood\" in directory app yet (did you mean \"todo\"?); the file is used once there is one"
+            )
+        );
+    }
 }

@@ -45,8 +45,7 @@ impl Repository {
         let new = named == "new";
         let url = if new {
             let folder = options.directory.clone().unwrap_or_else(|| NEW.into());
-            let given = options.wasm.iter().any(|(component, _)| component == "todo");
-            make(&folder, options.sites.as_deref(), given)?;
+            make(&folder, options.sites.as_deref(), options.gives("todo"))?;
             folder.to_string_lossy().into_owned()
         } else if let Some(directory) = &options.directory {
             let text = format!(
@@ -63,6 +62,14 @@ impl Repository {
             if !local.is_dir() {
                 let text = format!(
                     "--git {}: there is no such directory; `dunlin dev --git new` makes a repository to play with",
+                    local.display()
+                );
+                return Err(WrongInput(text).into());
+            }
+            if !Git::of(&local).is_repository()? {
+                let text = format!(
+                    "--git {}: this is no Git repository; `git init` there and a commit of the manifests make one, and to follow \
+                     the directory as it is leave --git out",
                     local.display()
                 );
                 return Err(WrongInput(text).into());

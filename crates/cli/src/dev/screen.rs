@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use crate::printer::{self, BAD, BOLD, DIM, styled};
+use crate::words::{counted, thousands};
 
 /// The terminal, or a plain stream of lines where there is none.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub(crate) fn labelled(label: &str, text: &str) -> String {
 
 /// The live line: keys, and how many requests there were.
 pub(crate) fn live(keys: bool, component: Option<&str>, requests: u64, failed: u64) -> String {
-    let counts = format!("{} requests, ", thousands(requests));
+    let counts = format!("{}, ", counted(requests, "request"));
     let failures = format!("{} failed", thousands(failed));
     let failures = if failed > 0 { styled(BAD, failures) } else { failures };
     if !keys {
@@ -68,25 +69,29 @@ pub(crate) fn live(keys: bool, component: Option<&str>, requests: u64, failed: u
     format!("  {} {}            {counts}{failures}", styled(DIM, "keys"), keys.join(" · "))
 }
 
-/// `1 204` for 1204: a thin way to make large numbers readable.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
+/// As much as fits into one line of the terminal behind so many other columns: a live line that wraps could not be
+/// replaced.
+pub(crate) fn cut(words: &str, behind: usize) -> String {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    // A terminal that does not know its width says 0.
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    shortened(words, columns.unwrap_or(80).max(20).saturating_sub(behind + 1))
+}
+
+fn shortened(words: &str, length: usize) -> String {
+    if words.chars().count() <= length {
+        return words.to_owned();
     }
-    text
+    let head: String = words.chars().take(length.saturating_sub(1)).collect();
+    format!("{head}…")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::thousands;
-
     #[test]
-    fn groups_of_three() {
-        assert_eq!([0, 999, 1204, 1_000_000].map(thousands), ["0", "999", "1 204", "1 000 000"]);
+    fn what_is_too_long_says_so() {
+        for (length, expected) in [(5, "words"), (4, "wor…"), (1, "…")] {
+            assert_eq!(super::shortened("words", length), expected);
+        }
     }
 }

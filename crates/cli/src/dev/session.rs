@@ -1,11 +1,13 @@
 //! One run of `dunlin dev` from start to end: start everything, show it, follow keys and orders, stop everything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use dunlin_host::server::Server;
 use dunlin_host::status::Status;
 use dunlin_manifest::Replicas;
+use dunlin_providers::logging::escape;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -13,6 +15,7 @@ use crate::change::moving;
 use crate::dev::conditions::{Conditions, News};
 use crate::dev::following::Following;
 use crate::dev::keys::Keys;
+use crate::dev::log::Log;
 use crate::dev::moving::Moving;
 use crate::dev::orders::{self, Order};
 use crate::dev::plan::Plan;
@@ -23,6 +26,7 @@ use crate::dev::signals::Signals;
 use crate::dev::world::World;
 use crate::discovery::{Announcement, Running};
 use crate::printer::{BAD, BOLD, DIM, GOOD, styled};
+use crate::words::counted;
 use crate::{logs, status};
 
 /// Everything that one `dunlin dev` holds; dropping it leaves nothing behind.
@@ -42,6 +46,7 @@ pub(crate) struct Session {
     following: Option<Following>,
     /// A move that a key began.
     moving: Option<Moving>,
+    log: Log,
 }
 
 /// How often hosts are looked at.
@@ -55,9 +60,9 @@ impl Session {
     ///
     /// # Errors
     /// A port is taken, a host cannot start.
-    pub(crate) async fn start(plan: Plan, signals: Signals) -> Result<Self> {
+    pub(crate) async fn start(plan: Plan, signals: Signals, log: Log) -> Result<Self> {
         let mut screen = Screen::new();
-        screen.set_live(format!("  starting {} hosts …", plan.sites.len() * plan.hosts));
+        screen.set_live(format!("  starting {} …", counted(plan.sites.len() * plan.hosts, "host")));
         let token = format!("{:032x}", rand::random::<u128>());
         let (control, orders) = orders::listen(token.clone()).await?;
         let mut world = World::prepare(plan).await?;
@@ -83,6 +88,7 @@ impl Session {
             ended: false,
             following: None,
             moving: None,
+            log,
         };
         session.wait_until_ready().await;
         Ok(session)
@@ -106,6 +112,9 @@ impl Session {
                     self.press(key).await;
                 }
                 entry = Following::next(&mut self.following) => self.screen.line(logs::render(&entry)),
+                line = self.log.next() => {
+                    self.screen.line(format!("  {}", styled(DIM, screen::cut(&escape(&line), 2))));
+                }
                 () = self.signals.next() => break,
             }
         }
@@ -130,7 +139,8 @@ impl Session {
                 "Shortage" => all_seen,
                 _ => false,
             });
-            self.screen.set_live(format!("  {seen} hosts see each other, {ready} of {wanted} slots ready …"));
+            let seen = counted(seen, "host");
+            self.screen.set_live(format!("  {seen} seen, {ready} of {wanted} slots ready …"));
             if (wanted > 0 && ready >= wanted && all_seen) || troubled {
                 return;
             }
@@ -196,13 +206,20 @@ impl Session {
                 self.moving = None;
                 self.screen.line(format!("  {} {ended}", styled(GOOD, "✓")));
             }
+            let (mut new, mut over) = (Vec::new(), BTreeSet::new());
             for news in self.conditions.look(&status.conditions, Instant::now()) {
-                self.screen.line(match news {
-                    News::New(condition) => format!("  {}", status::condition(&condition)),
+                match news {
+                    News::New(condition) => new.push(condition),
                     News::Over(condition) => {
-                        format!("  {} {}  {}", styled(GOOD, "over"), condition.object, condition.reason)
+                        over.insert((condition.object, condition.reason));
                     }
-                });
+                }
+            }
+            for condition in status::alike(&status, &new) {
+                self.screen.line(format!("  {}", status::condition(&condition)));
+            }
+            for (object, reason) in over {
+                self.screen.line(format!("  {} {object}  {reason}", styled(GOOD, "over")));
             }
         }
         let (requests, failed) = self.world.requests();
@@ -247,11 +264,10 @@ impl Session {
         };
         let outcome = outcome.and_then(|names| self.announce().map(|()| names));
         let done = order.fault.done();
-        let answer = match outcome {
-            Ok(names) if names.is_empty() => Ok(format!("nothing to do: {} is {done} already", order.target)),
-            Ok(names) => Ok(format!("{done} {}", names.join(" "))),
-            Err(error) => Err(format!("{error:#}")),
-        };
+        let answer = outcome.map(|names| match names.as_slice() {
+            [] => format!("nothing to do: {} is {done} already", order.target),
+            names => format!("{done} {}", names.join(" ")),
+        });
         if let Ok(text) = &answer {
             self.screen.line(format!("  {text}"));
         }

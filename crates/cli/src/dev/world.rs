@@ -8,7 +8,7 @@ use anyhow::Result;
 use dunlin_host::status::Status;
 use dunlin_host::{Engine, HostConfig, SourceChoice, images::Images};
 use dunlin_lattice::memory::Network;
-use dunlin_manifest::HostId;
+use dunlin_manifest::{HostId, did_you_mean};
 use tokio::net::TcpListener;
 
 use crate::dev::balancer::Balancer;
@@ -329,12 +329,21 @@ impl World {
             );
         }
         if found.is_empty() {
-            let sites: Vec<_> = self.sites.iter().map(|site| site.name.as_str()).collect();
+            let sites: Vec<_> = self.sites.iter().map(|site| site.name.clone()).collect();
             let parts = match &self.footing {
-                Footing::Here { .. } => String::new(),
-                Footing::Real(ground) => format!("; other parts are {}", ground.parts().join(", ")),
+                Footing::Here { .. } => Vec::new(),
+                Footing::Real(ground) => ground.parts(),
             };
-            let text = format!("no site or host {target:?}; the sites are {}{parts}", sites.join(", "));
+            let hosts = self.sites.iter().flat_map(|site| &site.places).map(|place| place.id.to_string());
+            let all: Vec<String> = sites.iter().cloned().chain(hosts).chain(parts.iter().cloned()).collect();
+            let hint = did_you_mean(target, all.iter().map(String::as_str));
+            let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+            let parts = if parts.is_empty() {
+                String::new()
+            } else {
+                format!("; other parts are {}", parts.join(", "))
+            };
+            let text = format!("no site or host {target:?}{hint}; the sites are {}{parts}", sites.join(", "));
             return Err(WrongInput(text).into());
         }
         Ok(found)

@@ -19,6 +19,7 @@ use self::show::Show;
 use self::verdict::{Summary, Verdict, judge};
 use crate::git::Git;
 use crate::printer::{Output, WrongInput};
+use crate::waiting;
 use crate::whom::{self, Whom};
 
 /// What to wait for.
@@ -76,7 +77,7 @@ const LOOK: Duration = Duration::from_millis(150);
 /// Shows the steps until everything is as Git says.
 ///
 /// # Errors
-/// Wrong input, or no host is found.
+/// Wrong input, a component that nobody knows among it, or no host is found.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let name = |name: &String| {
         let name = name.strip_prefix("component/").unwrap_or(name).to_owned();
@@ -194,9 +195,13 @@ async fn follow(
                 show.ended("stalled", revision, &why);
                 return Ok(Outcome::Stalled(why));
             }
+            Verdict::Unknown(why) => {
+                show.clear();
+                return Err(WrongInput(why).into());
+            }
             Verdict::Waits(waits) if begun.elapsed() >= limit => {
                 let words: Vec<_> = waits.iter().map(ToString::to_string).collect();
-                let why = format!("not within {}: {}", format_duration(limit), words.join("; "));
+                let why = format!("not within {}: {}", format_duration(limit), waiting::in_words(&waits));
                 show.ended("timed-out", revision, &why);
                 return Ok(Outcome::TimedOut(words));
             }

@@ -13,8 +13,10 @@ use serde_json::json;
 use super::look::{Look, is};
 use super::steps::{Mark, Steps};
 use super::verdict::{Summary, changes, named};
-use crate::dev::{Screen, thousands};
+use crate::dev::{Screen, cut};
 use crate::printer::{self, BAD, BOLD, DIM, GOOD, Output, WARN, styled};
+use crate::waiting;
+use crate::words::{counted, thousands};
 
 /// What is waited for is a line of its own once it has lasted for so long.
 const LASTING: Duration = Duration::from_secs(2);
@@ -98,8 +100,8 @@ impl Show {
     /// Shows what is waited for.
     pub(super) fn waits(&mut self, waits: &[Wait], now: Duration) {
         let plain: BTreeSet<String> = waits.iter().map(|wait| format!("{} {}", wait.of, wait.what)).collect();
-        let words =
-            waits.iter().map(|wait| escape(&wait.to_string()).into_owned()).collect::<Vec<_>>().join("; ");
+        let words = waiting::in_words(waits);
+        let words = escape(&words);
         if plain != self.waits.0 {
             self.waits = (plain, now);
             if self.output == Output::Json {
@@ -112,7 +114,7 @@ impl Show {
             }
         }
         if self.output == Output::Text {
-            self.screen.set_live(format!("{} {}", styled(DIM, "…"), cut(&words)));
+            self.screen.set_live(format!("{} {}", styled(DIM, "…"), cut(&words, 2)));
         }
     }
 
@@ -129,10 +131,15 @@ impl Show {
         let failed = format!("{} failed", thousands(*failures));
         let failed = if *failures > 0 { styled(BAD, failed) } else { failed };
         printer::line(format!(
-            "{word} in {}, {failed} of {} requests",
+            "{word} in {}, {failed} of {}",
             in_words(*took),
-            thousands(*requests)
+            counted(*requests, "request")
         ));
+    }
+
+    /// Takes away what is shown for the moment.
+    pub(super) fn clear(&mut self) {
+        self.screen.clear_live();
     }
 
     /// It ended otherwise.
@@ -144,17 +151,6 @@ impl Show {
         printer::line(format!("{} {}", styled(BAD, format!("{}:", outcome.replace('-', " "))), escape(why)));
         printer::note("what runs goes on; `dunlin trace COMPONENT` tells what each host did and why");
     }
-}
-
-/// As much as fits into one line of the terminal: a live line that wraps could not be replaced.
-fn cut(words: &str) -> String {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    let columns = size.map_or(80, |size| usize::from(size.ws_col)).max(20);
-    if words.chars().count() + 3 <= columns {
-        return words.to_owned();
-    }
-    let head: String = words.chars().take(columns - 4).collect();
-    format!("{head}…")
 }
 
 /// Whether an event is a step of a revision: it happened after the host began to follow that, and before it was settled.

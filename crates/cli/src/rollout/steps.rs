@@ -9,7 +9,12 @@ use dunlin_host::events::{Event, What};
 pub(super) struct Steps {
     /// By host and component: what is told once the step is done.
     open: BTreeMap<(String, String), Open>,
+    /// By component and reason: the host whose failure told it.
+    reasons: BTreeMap<(String, String), String>,
 }
+
+/// So many reasons are remembered; more are told anew.
+const REASONS: usize = 100;
 
 #[derive(Debug, Default)]
 struct Open {
@@ -37,8 +42,8 @@ impl Steps {
     /// Takes an event in; gives the line of a step that it ends. `several` if lines should name the component.
     pub(super) fn take(&mut self, event: &Event, several: bool) -> Option<Line> {
         let key = (event.host.clone(), event.component.clone());
+        let words = self.told_once(event).to_string();
         let open = self.open.entry(key.clone()).or_default();
-        let words = event.what.to_string();
         let mark = match &event.what {
             What::Starting | What::UpdateBegun => {
                 *open = Open::default();
@@ -80,6 +85,26 @@ impl Steps {
         let name = event.host.rsplit_once('/').map_or(event.host.as_str(), |(_, name)| name);
         let of = if several { format!("{name} {}", event.component) } else { name.to_owned() };
         Some(Line { mark, text: format!("{of} {}", phrases.join(if leaves { "; " } else { ", " })) })
+    }
+
+    /// What happened; a reason that was told already is not told again.
+    fn told_once(&mut self, event: &Event) -> What {
+        let mut what = event.what.clone();
+        let (What::Failed { reason, .. } | What::UpdateFailed { reason, .. }) = &mut what else {
+            return what;
+        };
+        let key = (event.component.clone(), reason.clone());
+        match self.reasons.get(&key) {
+            Some(host) if *host == event.host => *reason = "as before".to_owned(),
+            Some(host) => {
+                *reason = format!("as on {}", host.rsplit_once('/').map_or(host.as_str(), |(_, it)| it))
+            }
+            None if self.reasons.len() < REASONS => {
+                self.reasons.insert(key, event.host.clone());
+            }
+            None => {}
+        }
+        what
     }
 }
 
@@ -136,6 +161,35 @@ mod tests {
             Good gcp-2 compiled (41 ms), updated
             Good gcp-2 the old one finished 1 request, stopped
             Plain gcp-3 no longer to be started here"#]]
+        .assert_eq(&text.join("\n"));
+    }
+    #[test]
+    fn a_reason_is_told_once() {
+        let failed = |host: &str, reason: &str, attempts| Event {
+            number: 0,
+            time: 0,
+            host: host.into(),
+            component: "todo".into(),
+            revision: "dir-2".into(),
+            identity: String::new(),
+            what: What::Failed { everywhere: attempts == 9, reason: reason.into(), attempts },
+        };
+        let events = [
+            failed("aws/aws-1", "no secret", 1),
+            failed("aws/aws-2", "no secret", 1),
+            failed("aws/aws-1", "no secret", 2),
+            failed("aws/aws-2", "no disk", 2),
+            failed("gcp/gcp-1", "no secret", 9),
+        ];
+        let mut steps = Steps::default();
+        let lines: Vec<_> = events.iter().filter_map(|event| steps.take(event, false)).collect();
+        let text: Vec<_> = lines.into_iter().map(|line| line.text).collect();
+        expect![[r#"
+            aws-1 failed: no secret
+            aws-2 failed: as on aws-1
+            aws-1 failed 2 times: as before
+            aws-2 failed 2 times: no disk
+            gcp-1 failed (as it would anywhere) 9 times: as on aws-1"#]]
         .assert_eq(&text.join("\n"));
     }
 }

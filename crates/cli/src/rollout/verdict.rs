@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use dunlin_host::history::{Change, ChangeKind, Outcome, Revision};
 use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Truth, Wait};
-use dunlin_manifest::{did_you_mean, short_revision};
+use dunlin_manifest::short_revision;
 
 use super::look::{Look, is};
+use crate::ask;
 
 /// What was before a revision came, or came again, may be told for so long after.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -18,6 +19,8 @@ pub(super) enum Verdict {
     Settled,
     Waits(Vec<Wait>),
     Stalled(String),
+    /// A component that there is not, and what there is.
+    Unknown(String),
 }
 
 /// Judges. Without components, those count that the revision changes.
@@ -85,7 +88,7 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
     if !waits.is_empty() {
         return Verdict::Waits(waits);
     }
-    unknown(looks, revision, &components).map_or(Verdict::Settled, Verdict::Stalled)
+    unknown(looks, revision, &components).map_or(Verdict::Settled, Verdict::Unknown)
 }
 
 /// Why the host takes nothing of what its source says now.
@@ -102,14 +105,12 @@ fn is_suspended(component: &ComponentStatus) -> bool {
 /// A component that nobody knows, and that the revision did not remove either.
 fn unknown(looks: &[Look], revision: &str, components: &[String]) -> Option<String> {
     let removed = changes(looks, revision);
-    let known: BTreeSet<&String> = looks.iter().flat_map(|look| look.status.components.keys()).collect();
+    let known: BTreeSet<&str> =
+        looks.iter().flat_map(|look| look.status.components.keys()).map(String::as_str).collect();
     let is_removed =
         |name: &String| removed.iter().any(|change| change.object == format!("component/{name}"));
-    let unknown = components.iter().find(|name| !known.contains(name) && !is_removed(name))?;
-    let known: Vec<_> = known.into_iter().map(String::as_str).collect();
-    let hint = did_you_mean(unknown, known.iter().copied()).map(|hint| format!(": {hint}"));
-    let (hint, known) = (hint.unwrap_or_default(), known.join(", "));
-    Some(format!("no component {unknown:?} in {}{hint}; there is {known}", short_revision(revision)))
+    let unknown = components.iter().find(|name| !known.contains(name.as_str()) && !is_removed(name))?;
+    Some(ask::unknown(unknown, short_revision(revision), &known))
 }
 
 /// The components that count.
@@ -253,6 +254,7 @@ mod tests {
         let told = match judge(looks, "dir-2", &components, Duration::from_secs(waited)) {
             Verdict::Settled => "settled".to_owned(),
             Verdict::Stalled(why) => format!("stalled: {why}"),
+            Verdict::Unknown(why) => format!("unknown: {why}"),
             Verdict::Waits(waits) => waits.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         };
         expected.assert_eq(&told);
@@ -271,13 +273,13 @@ mod tests {
             &[waits("gcp/gcp-1")],
             &["front"],
             1,
-            expect![[r#"stalled: no component "front" in dir-2; there is todo"#]],
+            expect![[r#"unknown: no component "front" in dir-2; there is todo"#]],
         );
         check(
             &[current("gcp/gcp-1")],
             &["todo", "front"],
             1,
-            expect![[r#"stalled: no component "front" in dir-2; there is todo"#]],
+            expect![[r#"unknown: no component "front" in dir-2; there is todo"#]],
         );
         let failed = look("gcp/gcp-1", "dir-2", Kstatus::Failed, &[]);
         check(&[failed], &["todo"], 1, expect!["stalled: todo: aws/aws-1 failed 3 times: no secret"]);

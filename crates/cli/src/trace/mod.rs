@@ -31,7 +31,7 @@ pub(crate) struct Options {
 /// Prints the tree.
 ///
 /// # Errors
-/// No host is found, or none knows the component.
+/// No host is found. Wrong input: none knows the component.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let component = component(&options.object)?;
     let hosts = options.whom.find().await?;
@@ -44,10 +44,8 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         }
     }
     if let (true, Some(reason)) = (answers.is_empty(), reason) {
-        return Err(reason.context(format!(
-            "cannot trace {component} at {}; `dunlin status` lists what there is",
-            hosts.words
-        )));
+        ask::known(&hosts, component).await?;
+        return Err(reason.context(format!("cannot trace {component} at {}", hosts.words)));
     }
     if options.output == Output::Json {
         return printer::json(&answers);

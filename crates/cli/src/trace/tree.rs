@@ -31,13 +31,16 @@ pub(super) fn render(component: &str, answers: &[Why]) -> Vec<String> {
     let mut root =
         node(format!("{}  {}", styled(BOLD, format!("component/{component}")), result(first.result)));
     root.below.extend(declared(answers));
-    root.below.push(node(format!(
-        "{} {}   {} {}",
-        label("image"),
-        first.image,
-        label("identity"),
-        short(&first.identity)
-    )));
+    // Of a component that Git does not have any more there is neither.
+    let image = [("image", first.image.as_str()), ("identity", short(&first.identity))];
+    let image: Vec<_> = image
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(name, text)| format!("{} {text}", label(name)))
+        .collect();
+    if !image.is_empty() {
+        root.below.push(node(image.join("   ")));
+    }
     for (name, link) in &first.links {
         let declared = if link.declared.is_empty() { String::new() } else { format!(" ({})", link.declared) };
         let at = match (link.at.as_slice(), link.target.contains('/')) {
@@ -120,8 +123,11 @@ fn host(text: String, answer: Option<&Why>) -> Node {
     // What the host waits for itself; the rest is told at the top.
     let own = why.waits.iter().filter(|wait| wait.of == why.host);
     node.below.extend(own.map(|wait| self::node(styled(WARN, escape(&wait.to_string())))));
-    let skip = why.events.len().saturating_sub(EVENTS);
-    node.below.extend(why.events.iter().skip(skip).map(|event| self::node(event_in_words(event))));
+    // In the order of what is shown: a host may note what happened a moment after something else.
+    let mut events: Vec<_> = why.events.iter().collect();
+    events.sort_by_key(|event| event.time);
+    let skip = events.len().saturating_sub(EVENTS);
+    node.below.extend(events.into_iter().skip(skip).map(|event| self::node(event_in_words(event))));
     node
 }
 
@@ -311,6 +317,40 @@ mod tests {
                ├─ Accepted True InForce: what Git says is in force  since 12 s
                ├─ Ready False Starting: 0 of 1 in aws ready  since 12 s
                └─ Progressing True Starting: aws-2 starts since 3.0 s  since 12 s"#]]
+        .assert_eq(&anstream::adapter::strip_str(&text).to_string());
+    }
+    #[test]
+    fn of_a_component_that_is_gone_nothing_is_blank_and_events_are_in_order() {
+        let event = |number, time, what| Event {
+            number,
+            time,
+            host: "aws/aws-1".into(),
+            component: "todo".into(),
+            revision: "dir-1".into(),
+            identity: String::new(),
+            what,
+        };
+        let leaving = What::Leaving { promised: vec![], draining: false, deleted: true };
+        let gone = Why {
+            host: "aws/aws-1".into(),
+            revision: "dir-1".into(),
+            slot: slot("leaving"),
+            events: vec![
+                event(1, 2000, What::Stopped { finished: 0, cut: 0 }),
+                event(2, 1000, leaving),
+                event(3, 2000, What::GivenUp),
+            ],
+            ..Why::default()
+        };
+        let text = render("todo", &[gone]).join("\n");
+        expect![[r#"
+            component/todo  in progress
+            ├─ declared nowhere in revision dir-1
+            ├─ aws/aws-1  its site is not asked for · leaving since 3.0 s with identity 0123456
+            │  ├─ 00:00:01.000  leaves: Git does not have it any more
+            │  ├─ 00:00:02.000  stopped
+            │  └─ 00:00:02.000  no longer to be started here
+            └─ conditions  as aws/aws-1 sees them"#]]
         .assert_eq(&anstream::adapter::strip_str(&text).to_string());
     }
 }

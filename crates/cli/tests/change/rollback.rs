@@ -24,7 +24,7 @@ fn the_last_change_of_an_object_goes_and_what_came_since_stays() {
     expect![[r#"
         component/todo  spec.sites.aws.replicas  2 -> 1  (app/todo.yaml:13, a0ae9a2)
         component/todo  spec.sites.gcp.replicas  0 -> 2  (app/todo.yaml:11, a0ae9a2)
-        component/todo no lattice runs here to name hosts
+        component/todo by number: no running lattice was asked for its hosts
           starts    2 in gcp
           stays     1 in aws
           may stop  1 in aws, each once 3 others have promised to stay

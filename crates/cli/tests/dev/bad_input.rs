@@ -25,14 +25,15 @@ fn the_command_line_says_what_is_wrong_and_the_way_out() {
     let path = empty.path().to_str().unwrap();
     fails(&["dev", path], 2, &["no sites", "kind: Lattice"]);
     fails(&["dev", "no/such/directory"], 2, &["no/such/directory"]);
-    fails(&["dev", path, "--wasm", "todo=no-such-file"], 2, &["no-such-file"]);
+    fails(&["dev", path, "--wasm", "todo=no-such-file"], 2, &["no-such-file", "build the component first"]);
+    fails(&["dev", "--git", path], 2, &[path, "no Git repository", "git init"]);
     fails(&["dev", path, "--wasm", "todo"], 2, &["COMPONENT=FILE"]);
     fails(&["status"], 1, &["no `dunlin dev` runs", "dunlin dev"]);
     fails(&["move", "todo", "gcp"], 2, &["SITE=REPLICAS"]);
     let todo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../apps/todo/manifests");
     fails(&["move", "tood", "gcp=1", "--directory", todo], 2, &["tood", "todo"]);
     fails(&["move", "todo", "gpc=1", "--directory", todo], 2, &["gpc", "gcp"]);
-    fails(&["diff", todo], 2, &["no `dunlin dev` answers", "dunlin dev"]);
+    fails(&["diff", todo], 2, &["nothing to compare with", "no `dunlin dev` runs", "start one"]);
     fails(&["dev", todo, "--sites", "mars"], 2, &["unknown site \"mars\"", "gcp"]);
     fails(&["dev", todo, "--hosts", "0"], 2, &["--hosts"]);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -93,7 +93,16 @@ fn wrong_input_is_said_with_the_way_out() {
     let world = World::todo(&["--sites", "gcp"]);
     for (arguments, code, words) in [
         (vec!["trace", "provider/redis"], 2, "component/todo"),
-        (vec!["trace", "nothing"], 1, "dunlin status"),
+        (vec!["trace", "tood"], 2, "no component \"tood\" in `dunlin dev` (process "),
+        (vec!["trace", "tood"], 2, "did you mean \"todo\"?"),
+        (vec!["rollout", "tood", "--timeout", "30s"], 2, "did you mean \"todo\"?"),
+        (vec!["history", "tood"], 2, "did you mean \"todo\"?"),
+        (vec!["history", "-n", "0"], 2, "at least 1"),
+        (vec!["logs", "tood"], 2, "did you mean \"todo\"?"),
+        (vec!["kill", "gpc"], 2, "did you mean \"gcp\"?"),
+        (vec!["freeze", "gcp"], 2, "dunlin dev --real"),
+        (vec!["status", "--process", "foo"], 2, "expected the number of the process"),
+        (vec!["status", "--process", "1"], 2, "(directory /"),
         (vec!["rollout", "To do"], 2, "names no component"),
         (
             vec!["rollout", "todo", "--revision", "dir-000000000000", "--timeout", "1s"],
