@@ -7,8 +7,10 @@ use dunlin_host::status::Wait;
 pub(crate) struct Group<'a> {
     /// As they are written, such as `aws/aws-1`.
     pub(crate) of: Vec<&'a str>,
+    /// In words; a reason that was told of others is not told again.
+    pub(crate) what: String,
     /// The one of them that lasts for longest.
-    pub(crate) wait: &'a Wait,
+    wait: &'a Wait,
 }
 
 impl Group<'_> {
@@ -19,12 +21,9 @@ impl Group<'_> {
 
     /// `aws-1 starts since 3 s`, or `aws-1, aws-2: starts since 3 s`.
     fn words(&self) -> String {
-        if self.of.len() < 2 {
-            return self.wait.to_string();
-        }
-        let name = |of: &&str| of.rsplit_once('/').map_or(*of, |(_, host)| host).to_owned();
-        let names: Vec<_> = self.of.iter().map(name).collect();
-        format!("{}: {} since {}", names.join(", "), self.wait.what, self.age())
+        let names: Vec<_> = self.of.iter().map(|of| short(of)).collect();
+        let colon = if names.len() > 1 { ":" } else { "" };
+        format!("{}{colon} {} since {}", names.join(", "), self.what, self.age())
     }
 }
 
@@ -40,10 +39,24 @@ pub(crate) fn groups(waits: &[Wait]) -> Vec<Group<'_>> {
                     group.wait = wait;
                 }
             }
-            None => all.push(Group { of: vec![&wait.of], wait }),
+            None => all.push(Group { of: vec![&wait.of], what: wait.what.clone(), wait }),
+        }
+    }
+    // `failed: no disk` and `failed 2 times: no disk` have one reason.
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for group in &mut all {
+        let Some((what, reason)) = group.wait.what.split_once(": ") else { continue };
+        match told.iter().find(|(known, _)| *known == reason) {
+            Some((_, of)) => group.what = format!("{what}: as on {}", short(of)),
+            None => told.extend(group.of.first().map(|of| (reason, *of))),
         }
     }
     all
+}
+
+/// A host without its site, which its name mostly says.
+fn short(of: &str) -> &str {
+    of.rsplit_once('/').map_or(of, |(_, host)| host)
 }
 
 /// All of it in one line.
@@ -70,5 +83,16 @@ mod tests {
         ];
         assert_eq!(in_words(&waits), "aws-1, aws-2: starts since 4 s; gcp-1 still follows 1 since 1 s");
         assert_eq!(in_words(&[]), "");
+        let waits = [
+            wait("aws/aws-1", "failed 2 times: no disk: full", 3000),
+            wait("aws/aws-2", "failed 2 times: no disk: full", 4000),
+            wait("gcp/gcp-1", "update failed: no disk: full", 1000),
+            wait("gcp/gcp-2", "failed: no secret", 1000),
+        ];
+        assert_eq!(
+            in_words(&waits),
+            "aws-1, aws-2: failed 2 times: no disk: full since 4 s; gcp-1 update failed: as on aws-1 since 1 s; \
+             gcp-2 failed: no secret since 1 s"
+        );
     }
 }

@@ -175,7 +175,7 @@ fn state(component: &ComponentStatus, silent: bool) -> String {
 /// What components wait for: what several hosts are waited for alike, once.
 fn waits(status: &Status) -> Vec<Vec<String>> {
     let row = |name: &str, group: &Group<'_>| {
-        vec![name.to_owned(), group.of.join(" "), group.age(), escape(&group.wait.what).into_owned()]
+        vec![name.to_owned(), group.of.join(" "), group.age(), escape(&group.what).into_owned()]
     };
     let of = |(name, component): (&String, &ComponentStatus)| {
         waiting::groups(&component.waits).iter().map(|group| row(name, group)).collect::<Vec<_>>()

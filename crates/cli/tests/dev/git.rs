@@ -172,7 +172,7 @@ fn what_cannot_be_followed_is_told_at_once() {
     };
     fails(&["--git", "new"], &["dunlin-todo exists already", "--git ./dunlin-todo", "--git new my-todo"]);
     fails(&["--git", "nowhere"], &["no such directory", "--git new"]);
-    fails(&["--git", "."], &["not a git repository"]);
+    fails(&["--git", "."], &["this is no Git repository", "git init"]);
     fails(&["--git", "ftp://me:hunter2@host/app"], &["https, http, ssh and file"]);
     fails(&["manifests", "--git", "https://host/app"], &["follow one of them", "--path"]);
     fails(&["--branch", "main"], &["--git"]);
