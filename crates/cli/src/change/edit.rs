@@ -39,15 +39,15 @@ impl Edit {
     /// # Errors
     /// The directory cannot be written.
     pub(crate) fn write(&self) -> Result<()> {
-        replace(&self.path, &self.after)
+        self.put(self.after.as_bytes())
     }
 
-    /// Makes the file what it was.
+    /// Makes the file what it was, for instance.
     ///
     /// # Errors
     /// The directory cannot be written.
-    pub(crate) fn take_back(&self) -> Result<()> {
-        replace(&self.path, &self.before)
+    pub(crate) fn put(&self, text: &[u8]) -> Result<()> {
+        replace(&self.path, text)
     }
 
     /// The same edit of the file of this path.
@@ -56,14 +56,14 @@ impl Edit {
     }
 }
 
-fn replace(path: &Path, text: &str) -> Result<()> {
+fn replace(path: &Path, text: &[u8]) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
     // A link stays one: what it leads to is replaced.
     let path = std::fs::canonicalize(path).with_context(context)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut unfinished =
         tempfile::Builder::new().prefix(".dunlin-").tempfile_in(folder).with_context(context)?;
-    std::io::Write::write_all(&mut unfinished, text.as_bytes()).with_context(context)?;
+    std::io::Write::write_all(&mut unfinished, text).with_context(context)?;
     let permissions = std::fs::metadata(&path).with_context(context)?.permissions();
     unfinished.as_file().set_permissions(permissions).with_context(context)?;
     unfinished.persist(&path).with_context(context)?;
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(shown, ["  one", "- two", "+ 2", "  three"]);
         edit.write().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
-        edit.take_back().unwrap();
+        edit.put(before.as_bytes()).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     }
 }

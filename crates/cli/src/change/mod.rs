@@ -5,11 +5,13 @@
 //! own ([`crate::git`]).
 
 mod arrival;
+mod aside;
 pub(crate) mod diff;
 mod edit;
 mod follow;
 mod history;
 mod image;
+mod local;
 mod meaning;
 pub(crate) mod moving;
 pub(crate) mod pin;
@@ -25,6 +27,7 @@ pub(crate) mod rollback;
 mod seen;
 mod show;
 mod tree;
+mod turn;
 mod values;
 mod warnings;
 

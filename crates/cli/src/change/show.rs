@@ -91,8 +91,9 @@ pub(super) fn done(done: Option<&Done>) {
         };
         printer::note(format!("pushed to {}{earlier}", pushed.to));
         if let Some(reason) = &pushed.not_here {
+            let branch = done.branch.as_deref().unwrap_or("your branch");
             printer::note(format!(
-                "your branch does not have it yet, `git pull --rebase` brings it: {reason}"
+                "{branch} here does not have it yet, `git pull --rebase` there brings it: {reason}"
             ));
         }
     }
