@@ -52,8 +52,8 @@ struct Side {
     git: Option<Git>,
     /// The commit's full id; none for files as they are.
     revision: Option<String>,
-    /// Where links among the files lead.
-    links: BTreeMap<String, String>,
+    /// Where links among the files lead, whose paths are names within the repository; none for files as they are.
+    links: Option<BTreeMap<String, String>>,
     _clone: Option<tempfile::TempDir>,
 }
 
@@ -155,7 +155,7 @@ fn changes(before: &Snapshot, after: &Snapshot, side: &Side) -> Result<Vec<Chang
         files: &side.files,
         git: side.git.as_ref(),
         revision: side.revision.as_deref(),
-        links: Some(&side.links),
+        links: side.links.as_ref(),
     };
     let meanings = differences(before, after).into_iter().map(|difference| meaning::of(&difference));
     let values = values::values(before, after, &place)?;
@@ -186,7 +186,7 @@ fn side(options: &Options) -> Result<Side> {
         }
         git => {
             let place::Manifests { files, reading, .. } = place::Manifests::read(&directory)?;
-            Ok(Side { files, reading, git, revision: None, links: BTreeMap::new(), _clone: None })
+            Ok(Side { files, reading, git, revision: None, links: None, _clone: None })
         }
     }
 }
@@ -199,7 +199,7 @@ fn committed(git: Git, revision: String, directory: &str, option: &str) -> Resul
         return Err(WrongInput(format!("{} has no directory {directory}; {way}", short(&revision))).into());
     }
     let (reading, tree::Listing { files, links, .. }) = (listing.reading(), listing);
-    Ok(Side { files, reading, git: Some(git), revision: Some(revision), links, _clone: None })
+    Ok(Side { files, reading, git: Some(git), revision: Some(revision), links: Some(links), _clone: None })
 }
 
 /// A repository for the moment, with the history that tells where values come from.

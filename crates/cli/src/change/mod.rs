@@ -6,6 +6,7 @@
 
 mod arrival;
 mod aside;
+mod base;
 pub(crate) mod diff;
 mod edit;
 mod follow;
@@ -109,7 +110,8 @@ fn carry_out(
     let before = &manifests.reading.snapshot;
     let after = reading_after(manifests, edits)?.snapshot;
     let git = Git::around(&manifests.directory)?;
-    let place = Place { files: &manifests.files, git: git.as_ref(), revision: None, links: None };
+    let revision = how.extent.starts_from_head().then_some("HEAD");
+    let place = Place { files: &manifests.files, git: git.as_ref(), revision, links: None };
     let plan = Plan {
         values: values::values(before, &after, &place)?,
         files: edits.iter().map(lines).collect(),

@@ -36,7 +36,7 @@ pub(crate) struct Options {
 /// No such component, a registry that does not answer, or something is in the way of the commit.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let Options { components, again, place, how } = options;
-    let manifests = Manifests::read(&place.find()?)?;
+    let manifests = Manifests::before(&place.find()?, how.extent)?;
     let names: Vec<String> = match components.is_empty() {
         true => manifests.reading.snapshot.components.keys().cloned().collect(),
         false => components,

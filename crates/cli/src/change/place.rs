@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use dunlin_manifest::{File, Object, ObjectReference, Reading, WasmComponent, did_you_mean};
+use dunlin_manifest::{File, Object, ObjectReference, Reading, Snapshot, WasmComponent, did_you_mean};
 
+use super::base;
+use super::publish::Extent;
 use crate::discovery;
 use crate::printer::WrongInput;
 
@@ -25,6 +27,8 @@ pub(crate) struct Manifests {
     pub(crate) directory: PathBuf,
     pub(crate) files: Vec<File>,
     pub(crate) reading: Reading,
+    /// What the working tree says, where these are what the head has instead.
+    pub(crate) working: Option<Box<Snapshot>>,
 }
 
 impl Where {
@@ -75,7 +79,16 @@ impl Manifests {
     pub(crate) fn read(directory: &Path) -> Result<Self> {
         let (files, reading) =
             dunlin_source::read_directory(directory).map_err(|error| WrongInput(error.to_string()))?;
-        Ok(Self { directory: directory.to_owned(), files, reading })
+        Ok(Self { directory: directory.to_owned(), files, reading, working: None })
+    }
+
+    /// Reads what a change that goes so far starts from: what the head has, if it is to be committed.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn before(directory: &Path, extent: Extent) -> Result<Self> {
+        let manifests = Self::read(directory)?;
+        if extent.starts_from_head() { base::of_head(manifests) } else { Ok(manifests) }
     }
 
     /// A component.

@@ -38,7 +38,7 @@ pub(crate) struct Options {
 /// No such component, an image without a digest, or something is in the way of the commit.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let Options { component: name, from, to, how } = options;
-    let (source, target) = (Manifests::read(&from)?, Manifests::read(&to)?);
+    let (source, target) = (Manifests::read(&from)?, Manifests::before(&to, how.extent)?);
     let image = source.component(&name)?.spec.image.clone();
     let digest = ImageReference::parse(&image).and_then(|image| image.digest);
     if digest.is_none() {

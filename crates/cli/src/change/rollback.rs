@@ -42,7 +42,7 @@ pub(crate) struct Options {
 /// There is nothing to go back to, the file cannot be edited, or something is in the way of the commit.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let Options { object, to, place, how } = options;
-    let manifests = Manifests::read(&place.find()?)?;
+    let manifests = Manifests::before(&place.find()?, how.extent)?;
     let git = Git::needed(&manifests.directory)?;
     let directory = tree::name_of(&git, &manifests.directory)?;
     let former = match (&object, &to) {
