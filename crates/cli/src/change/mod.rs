@@ -10,6 +10,7 @@ mod base;
 pub(crate) mod diff;
 mod edit;
 mod follow;
+mod held;
 mod history;
 mod image;
 mod local;
@@ -112,11 +113,14 @@ fn carry_out(
     let git = Git::around(&manifests.directory)?;
     let revision = how.extent.starts_from_head().then_some("HEAD");
     let place = Place { files: &manifests.files, git: git.as_ref(), revision, links: None };
-    let plan = Plan {
+    let mut plan = Plan {
         values: values::values(before, &after, &place)?,
         files: edits.iter().map(lines).collect(),
         ..consequences(before, &after, seen)
     };
+    if let Some(warning) = seen.and_then(|seen| held::warning(&seen.status)) {
+        plan.warnings.insert(0, warning);
+    }
     if how.output == Output::Text {
         show::plan(&plan, seen.is_some());
     }
