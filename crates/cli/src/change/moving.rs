@@ -8,7 +8,7 @@ use anyhow::Result;
 use dunlin_manifest::{Replicas, WasmComponent, did_you_mean};
 
 use super::edit::Edit;
-use super::place::{Manifests, Where};
+use super::place::{Manifests, Where, parse_component};
 use super::publish::{self, Extent, Message};
 use super::{How, carry_out, component, edited, follow, repository, seen, well};
 use crate::git::Git;
@@ -28,6 +28,7 @@ use crate::{discovery, rollout};
 )]
 pub(crate) struct Options {
     /// The component.
+    #[arg(value_parser = parse_component)]
     component: String,
     /// Replicas by site, such as `gcp=0`, or `gcp=all`.
     #[arg(required = true, value_name = "SITE=REPLICAS", value_parser = parse_change)]
@@ -81,8 +82,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     if edit.is_none() {
         not_otherwise(&manifests, &component, &wanted)?;
     }
-    let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
-    let seen = seen::ask(lattice.as_deref(), place.process).await;
+    let seen = seen::of(&manifests, place.process).await;
     let message = message(&manifests, &component, &changes);
     let edits: Vec<Edit> = edit.into_iter().collect();
     let done = carry_out(&manifests, &edits, &how, message, seen.as_ref())?;

@@ -32,16 +32,28 @@ const UNDER_WAY: [(&str, &str, &str); 6] = [
     ("BISECT_LOG", "a bisection is", "git bisect reset"),
 ];
 
+/// What is under way in a repository, if anything is, with what ends it.
+///
+/// # Errors
+/// What git said.
+pub(crate) fn under_way(git: &Git) -> Result<Option<String>> {
+    for (file, what, way_out) in UNDER_WAY {
+        let path = git.run(["rev-parse", "--git-path", file])?;
+        if git.root.join(path).exists() {
+            let place = git.root.display();
+            return Ok(Some(format!("{what} under way in {place}; end it with `{way_out}`")));
+        }
+    }
+    Ok(None)
+}
+
 /// The branch that a commit would go to, if nothing is in its way.
 ///
 /// # Errors
 /// Wrong input: something is under way, no branch is checked out, or there is no commit yet.
 pub(crate) fn branch(git: &Git) -> Result<String> {
-    for (file, what, way_out) in UNDER_WAY {
-        let path = git.run(["rev-parse", "--git-path", file])?;
-        if git.root.join(path).exists() {
-            return wrong(format!("{what} under way in {}; end it with `{way_out}`", git.root.display()));
-        }
+    if let Some(text) = under_way(git)? {
+        return wrong(text);
     }
     let found = git.attempt(["symbolic-ref", "--quiet", "--short", "HEAD"])?;
     if !found.well {

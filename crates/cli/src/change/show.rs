@@ -56,7 +56,7 @@ fn becomes(component: &str, slots: &Slots, running: bool) -> Vec<String> {
     let about = if running {
         "as the running lattice would decide now"
     } else {
-        "no lattice runs here to name hosts"
+        "by count: no lattice that runs here has it"
     };
     let mut lines =
         vec![format!("{} {}", styled(BOLD, format!("component/{component}")), styled(DIM, about))];

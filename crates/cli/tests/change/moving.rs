@@ -17,7 +17,7 @@ fn plain_it_shows_the_plan_and_writes_nothing() {
     expect![[r#"
         component/todo  spec.sites.aws.replicas  1 -> 2  (app/todo.yaml:13, 1d99531)
         component/todo  spec.sites.gcp.replicas  2 -> 0  (app/todo.yaml:11, 1d99531)
-        component/todo no lattice runs here to name hosts
+        component/todo by count: no lattice that runs here has it
           starts    1 in aws
           stays     1 in aws
           may stop  2 in gcp, each once 2 others have promised to stay
