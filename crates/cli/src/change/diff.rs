@@ -142,8 +142,8 @@ fn show_all(told: &Told) {
             dunlin_providers::logging::escape(&mistake.to_string())
         ));
     }
-    if let Some(Held { message, .. }) = &told.held {
-        printer::line(format!("{} {message}", styled(BAD, "held")));
+    if let Some(Held { reason, message }) = &told.held {
+        printer::line(format!("{} {message}", styled(BAD, reason)));
     }
     let row = |change: &Change| {
         let mut row = show::row(&change.value);

@@ -23,20 +23,22 @@ impl Local<'_> {
     /// The branch moved or is not checked out any more, or a file that differs has changes of its own; then nothing was
     /// touched.
     pub(crate) fn take(&self, to: &str) -> Result<()> {
-        let Self { git, branch, former, .. } = self;
+        let Self { git, branch, .. } = self;
         let _turn = turn::take(git)?;
         let head = git.attempt(["symbolic-ref", "--quiet", "--short", "HEAD"])?;
         if !head.well || head.output.trim() != *branch {
             bail!("{branch} is not checked out any more");
         }
-        if git.commit("HEAD")? != *former {
+        // What was pulled meanwhile is in it.
+        let from = git.commit("HEAD")?;
+        if !git.attempt(["merge-base", "--is-ancestor", &from, to])?.well {
             bail!("{branch} moved on meanwhile");
         }
         self.staged(|| {
-            git.run(["read-tree", "-m", "-u", former, to])?;
+            git.run(["read-tree", "-m", "-u", &from, to])?;
             let reference = format!("refs/heads/{branch}");
-            git.run(["update-ref", "-m", "dunlin", &reference, to, former]).map(drop).or_else(|error| {
-                git.run(["read-tree", "-m", "-u", to, former])?;
+            git.run(["update-ref", "-m", "dunlin", &reference, to, &from]).map(drop).or_else(|error| {
+                git.run(["read-tree", "-m", "-u", to, &from])?;
                 Err(error)
             })
         })

@@ -55,7 +55,8 @@ impl Where {
         match running {
             Ok(running) => {
                 if !stands_in(&running) {
-                    let directory = running.directory.display();
+                    let directory: PathBuf = running.directory.components().collect();
+                    let directory = directory.display();
                     printer::note(format!(
                         "in {directory}, which the running `dunlin dev` follows; --directory names others"
                     ));

@@ -103,20 +103,22 @@ fn hosts_that_follow_the_clone_see_nothing_of_a_push_that_is_refused() {
 
 #[test]
 fn the_clone_has_it_once_the_remote_has() {
-    for behind in [false, true] {
+    for (behind, more) in [(false, ""), (true, ""), (true, "git merge --quiet --ff-only origin/main")] {
         let bench = Bench::new();
         if behind {
             bench.somebody_pushes("README", |_| "theirs\n".into());
         }
         let former = bench.git(&["rev-parse", "HEAD"]);
-        notes(&bench, "");
-        bench.text(&PUSH);
+        notes(&bench, more);
+        let text = bench.text(&PUSH);
+        assert!(!text.contains("does not have it yet"), "{text}");
         assert_eq!(seen(&bench), former, "while it is pushed, nothing here has moved");
         let head = bench.git(&["rev-parse", "HEAD"]);
         assert_eq!(bench.git_in(&bench.path("origin.git"), &["rev-parse", "main"]), head);
         // Whoever follows the branch holds what does not descend from what it followed.
         bench.git(&["merge-base", "--is-ancestor", &former, &head]);
-        assert_eq!(bench.git(&["reflog", "main"]).lines().count(), 2);
+        let steps = if more.is_empty() { 2 } else { 3 };
+        assert_eq!(bench.git(&["reflog", "main"]).lines().count(), steps);
         assert_eq!(bench.git(&["status", "--porcelain"]), "");
     }
 }

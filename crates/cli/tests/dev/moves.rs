@@ -98,6 +98,8 @@ fn diff_tells_what_a_commit_would_change_in_what_runs() {
     git(&["add", "."]);
     git(&["commit", "--quiet", "-m", "Begin"]);
     assert_eq!(diff(&[]).0, Some(0), "{}", diff(&[]).1);
+    let (code, text) = diff(&["--worktree"]);
+    assert!(code == Some(0) && text.contains("the files say nothing that dir-"), "{text}");
 
     // A commit that is not followed: the files go back to what they were.
     let path = world.manifests.join("todo.yaml");
