@@ -86,8 +86,14 @@ impl Git {
 
     fn not_started(&self, error: &std::io::Error) -> anyhow::Error {
         // The same error tells of a directory that is gone.
-        if error.kind() == ErrorKind::NotFound && self.root.is_dir() {
-            return WrongInput("the program git is missing: install it, or put it on the path".into()).into();
+        if error.kind() == ErrorKind::NotFound {
+            return WrongInput(match self.root.is_dir() {
+                true => "the program git is missing: install it, or put it on the path".to_owned(),
+                false => {
+                    format!("there is no directory {}; was it moved, or misspelt?", self.root.display())
+                }
+            })
+            .into();
         }
         anyhow!("cannot run git in {}: {error}", self.root.display())
     }
@@ -115,13 +121,21 @@ impl Git {
     /// # Errors
     /// What git said.
     pub(crate) fn blob(&self, id: &str) -> Result<Vec<u8>> {
-        let done = self.output(["cat-file", "blob", id])?;
+        let way = "`git fsck` looks for damage";
+        let what = || format!("cannot read {} in {}; {way}", short(id), self.root.display());
+        self.bytes(["cat-file", "blob", id]).with_context(what)
+    }
+
+    /// Runs `git`, which has to succeed, and gives every byte that it printed.
+    ///
+    /// # Errors
+    /// What it said, if it does not.
+    pub(crate) fn bytes<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Vec<u8>> {
+        let done = self.output(arguments)?;
         if done.status.success() {
             return Ok(done.stdout);
         }
-        let words = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-        let way = "`git fsck` looks for damage";
-        Err(anyhow!(words).context(format!("cannot read {} in {}; {way}", short(id), self.root.display())))
+        Err(anyhow!(String::from_utf8_lossy(&done.stderr).trim().to_owned()))
     }
 
     /// The top of the working tree, and the branch that is checked out there (none by name while a rebase is under way, for

@@ -103,6 +103,13 @@ impl Reading {
         self.report(path, None, Finding { at, path: String::new(), found, allowed, hint });
     }
 
+    /// The first mistake that hides which objects a file has: what is not found may be in there.
+    #[must_use]
+    pub fn unread(&self) -> Option<&Mistake> {
+        let hides = |mistake: &&Mistake| mistake.object.is_none() && self.broken.contains(&mistake.file);
+        self.mistakes.iter().find(hides)
+    }
+
     /// The snapshot with every mistaken object at its form in `previous`, and nothing else touched.
     ///
     /// An object that has no form there stays away. A file that is broken, or holds an object whose kind or

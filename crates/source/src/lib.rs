@@ -30,7 +30,8 @@ pub use files::{
     is_passed_over, not_utf8, too_large,
 };
 pub use git::{
-    GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, Nudges, check_branch, read_path, read_repository,
+    GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, InForce, Nudges, check_branch, read_path,
+    read_repository, would_hold,
 };
 pub use kept::{KeptError, KeptFile};
 pub use last_good::{LastGood, LastGoodError};

@@ -4,7 +4,7 @@ use anyhow::Result;
 use dunlin_manifest::{File, ObjectReference, did_you_mean, object_in, objects_in};
 
 use super::place::in_words;
-use super::tree;
+use super::tree::{self, Listing};
 use crate::git::{Git, literally, short};
 use crate::printer::WrongInput;
 
@@ -26,20 +26,28 @@ pub(crate) struct Former {
 /// # Errors
 /// Wrong input: no commit changed it, or the one that did made it.
 pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectReference) -> Result<Former> {
-    let files = tree::read(git, "HEAD", directory)?.files;
-    let Some(now) = find(&files, object) else {
+    let head = tree::read(git, "HEAD", directory)?;
+    let Some(now) = find(&head.files, object) else {
         let text = format!("{} is not in the head of {}", in_words(object), git.root.display());
-        let way =
-            nearest(&files, object).unwrap_or_else(|| format!("`git log -- {directory}` shows when it went"));
+        let way = unread(&head).or_else(|| nearest(&head.files, object));
+        let way = way.unwrap_or_else(|| format!("`git log -- {}` shows when it went", named(directory)));
         return Err(WrongInput(format!("{text}; {way}")).into());
     };
     for commit in commits(git, directory)? {
         let before = match parent(git, &commit)? {
-            Some(parent) => find(&tree::read(git, &parent, directory)?.files, object),
-            None => None,
+            Some(parent) => tree::read(git, &parent, directory)?,
+            None => Listing::default(),
         };
-        match before {
+        match find(&before.files, object) {
             None => {
+                if let Some(unread) = unread(&before) {
+                    return Err(WrongInput(format!(
+                        "what {} was before {} is not known: {unread}; name a commit that has it with --to",
+                        in_words(object),
+                        short(&commit)
+                    ))
+                    .into());
+                }
                 return Err(WrongInput(format!(
                     "{} was made by {} and not changed since: there is nothing to go back to; `git revert {}` takes it away",
                     in_words(object),
@@ -67,30 +75,42 @@ pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectRefe
 /// Wrong input: no commit changed any, or it made or removed some.
 pub(crate) fn before_last_commit(git: &Git, directory: &str) -> Result<Vec<Former>> {
     for commit in commits(git, directory)? {
-        let after = tree::read(git, &commit, directory)?.files;
+        let after = tree::read(git, &commit, directory)?;
         let before = match parent(git, &commit)? {
-            Some(parent) => tree::read(git, &parent, directory)?.files,
-            None => Vec::new(),
+            Some(parent) => tree::read(git, &parent, directory)?,
+            None => Listing::default(),
         };
         let mut objects: Vec<_> =
-            after.iter().chain(&before).flat_map(|file| objects_in(&file.text)).collect();
+            after.files.iter().chain(&before.files).flat_map(|file| objects_in(&file.text)).collect();
         objects.sort();
         objects.dedup();
         let mut former = Vec::new();
         for object in objects {
-            match (find(&before, &object), find(&after, &object)) {
+            match (find(&before.files, &object), find(&after.files, &object)) {
                 (Some(old), Some(new)) => {
                     if object_in(&old, &object)? != object_in(&new, &object)? {
                         former.push(Former { object, commit: commit.clone(), text: old });
                     }
                 }
                 (old, _) => {
-                    let what = if old.is_some() { "removed" } else { "made" };
+                    let revert = format!("`git revert {}` undoes it", short(&commit));
+                    let to = "name an object, and a commit that has it with --to".to_owned();
+                    let (what, side, way) = match old {
+                        Some(_) => ("removed", &after, format!("mend it, or {revert}")),
+                        None => ("made", &before, to),
+                    };
+                    if let Some(unread) = unread(side) {
+                        return Err(WrongInput(format!(
+                            "what {} changed in {} is not known: {unread}; {way}",
+                            short(&commit),
+                            in_words(&object)
+                        ))
+                        .into());
+                    }
                     return Err(WrongInput(format!(
-                        "{} {what} {}, which is more than a change of fields; `git revert {}` undoes it",
+                        "{} {what} {}, which is more than a change of fields; {revert}",
                         short(&commit),
-                        in_words(&object),
-                        short(&commit)
+                        in_words(&object)
                     ))
                     .into());
                 }
@@ -113,17 +133,27 @@ pub(crate) fn before_last_commit(git: &Git, directory: &str) -> Result<Vec<Forme
 /// Wrong input: no such revision, or the object was not there.
 pub(crate) fn at(git: &Git, directory: &str, object: &ObjectReference, revision: &str) -> Result<Former> {
     let commit = git.commit(revision)?;
-    let files = tree::read(git, &commit, directory)?.files;
-    match find(&files, object) {
+    let listing = tree::read(git, &commit, directory)?;
+    match find(&listing.files, object) {
         Some(text) => Ok(Former { object: object.clone(), commit, text }),
         None => {
-            let place = if directory.is_empty() { "." } else { directory };
-            let way = nearest(&files, object).unwrap_or_else(|| {
+            let way = unread(&listing).or_else(|| nearest(&listing.files, object)).unwrap_or_else(|| {
+                let place = named(directory);
                 format!("name a commit that has it with --to: `git log --oneline -- {place}` lists them")
             });
             Err(WrongInput(format!("{} is not in {}; {way}", in_words(object), short(&commit))).into())
         }
     }
+}
+
+/// A directory as git takes it; the top of the repository has no name.
+fn named(directory: &str) -> &str {
+    if directory.is_empty() { "." } else { directory }
+}
+
+/// Why what is not found in a commit may be there all the same.
+fn unread(listing: &Listing) -> Option<String> {
+    listing.reading().unread().map(|mistake| format!("not read: {mistake}"))
 }
 
 /// The commits that touched the directory, the last one first.

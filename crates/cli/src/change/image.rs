@@ -34,12 +34,25 @@ pub(crate) async fn digest(image: &ImageReference) -> Result<String> {
     let (credentials, whose) = credentials(reference.resolve_registry())?;
     client.fetch_manifest_digest(&reference, &credentials).await.map_err(|error| {
         let registry = reference.resolve_registry();
-        anyhow!(error.to_string()).context(format!(
+        anyhow!(cause(&error)).context(format!(
             "{registry} does not say what {} is{}",
             name.text,
             hint(&error, registry, whose)
         ))
     })
+}
+
+/// What a registry said, in a line.
+fn cause(error: &oci_client::errors::OciDistributionError) -> String {
+    let oci_client::errors::OciDistributionError::ServerError { code, url, message } = error else {
+        return error.to_string();
+    };
+    let status =
+        http::StatusCode::from_u16(*code).map_or_else(|_| code.to_string(), |status| status.to_string());
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message: String = message.chars().take(200).collect();
+    let said = if message.is_empty() { String::new() } else { format!(": {message}") };
+    format!("{url} answers {status}{said}")
 }
 
 fn hint(error: &oci_client::errors::OciDistributionError, registry: &str, logged_in: bool) -> String {
@@ -65,6 +78,12 @@ fn hint(error: &oci_client::errors::OciDistributionError, registry: &str, logged
                 String::new()
             }
         }
+        Error::ServerError { code: 404, .. } => ": it has no such repository or tag".to_owned(),
+        Error::ServerError { code: 401 | 403, .. } => {
+            format!(": it does not let these credentials read it; `docker login {registry}`")
+        }
+        Error::ServerError { code: 429, .. } => ": it was asked too often; wait a while".to_owned(),
+        Error::ServerError { code: 500.., .. } => ": it is in trouble; try again later".to_owned(),
         Error::RequestError(error) if error.is_connect() => ": it cannot be reached".to_owned(),
         _ => String::new(),
     }
@@ -112,5 +131,34 @@ pub(crate) fn in_short(image: &str) -> String {
         (Some(tag), None) => tag,
         (None, Some(digits)) => digits.to_owned(),
         (None, None) => image.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oci_client::errors::OciDistributionError::ServerError;
+
+    use super::*;
+
+    #[test]
+    fn what_a_registry_says_without_words_of_its_own() {
+        let said = |code, message: &str| {
+            let (url, message) = ("https://host/v2/todo/manifests/1".to_owned(), message.to_owned());
+            let error = ServerError { code, url, message };
+            format!("{}{}", cause(&error), hint(&error, "host", false))
+        };
+        let url = "https://host/v2/todo/manifests/1 answers";
+        for (code, message, expected) in [
+            (404, "", " 404 Not Found: it has no such repository or tag"),
+            (403, "", " 403 Forbidden: it does not let these credentials read it; `docker login host`"),
+            (
+                503,
+                "<html>\n  down",
+                " 503 Service Unavailable: <html> down: it is in trouble; try again later",
+            ),
+            (418, "no", " 418 I'm a teapot: no"),
+        ] {
+            assert_eq!(said(code, message), format!("{url}{expected}"));
+        }
     }
 }

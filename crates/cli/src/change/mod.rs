@@ -5,11 +5,15 @@
 //! own ([`crate::git`]).
 
 mod arrival;
+mod aside;
+mod base;
 pub(crate) mod diff;
 mod edit;
 mod follow;
+mod held;
 mod history;
 mod image;
+mod local;
 mod meaning;
 pub(crate) mod moving;
 pub(crate) mod pin;
@@ -25,6 +29,7 @@ pub(crate) mod rollback;
 mod seen;
 mod show;
 mod tree;
+mod turn;
 mod values;
 mod warnings;
 
@@ -106,12 +111,16 @@ fn carry_out(
     let before = &manifests.reading.snapshot;
     let after = reading_after(manifests, edits)?.snapshot;
     let git = Git::around(&manifests.directory)?;
-    let place = Place { files: &manifests.files, git: git.as_ref(), revision: None, links: None };
-    let plan = Plan {
+    let revision = how.extent.starts_from_head().then_some("HEAD");
+    let place = Place { files: &manifests.files, git: git.as_ref(), revision, links: None };
+    let mut plan = Plan {
         values: values::values(before, &after, &place)?,
         files: edits.iter().map(lines).collect(),
         ..consequences(before, &after, seen)
     };
+    if let Some(warning) = seen.and_then(|seen| held::warning(&seen.status)) {
+        plan.warnings.insert(0, warning);
+    }
     if how.output == Output::Text {
         show::plan(&plan, seen.is_some());
     }

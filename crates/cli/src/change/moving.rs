@@ -8,9 +8,9 @@ use anyhow::Result;
 use dunlin_manifest::{Replicas, WasmComponent, did_you_mean};
 
 use super::edit::Edit;
-use super::place::{Manifests, Where};
+use super::place::{Manifests, Where, parse_component};
 use super::publish::{self, Extent, Message};
-use super::{How, carry_out, component, edited, follow, seen, well};
+use super::{How, carry_out, component, edited, follow, repository, seen, well};
 use crate::git::Git;
 use crate::printer::WrongInput;
 use crate::{discovery, rollout};
@@ -28,6 +28,7 @@ use crate::{discovery, rollout};
 )]
 pub(crate) struct Options {
     /// The component.
+    #[arg(value_parser = parse_component)]
     component: String,
     /// Replicas by site, such as `gcp=0`, or `gcp=all`.
     #[arg(required = true, value_name = "SITE=REPLICAS", value_parser = parse_change)]
@@ -70,15 +71,18 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
                     directory itself)";
         return Err(WrongInput(text.to_owned()).into());
     }
-    let manifests = Manifests::read(&place.find()?)?;
+    let manifests = Manifests::before(&place.find()?, how.extent)?;
     if watch {
         let top = Git::around(&manifests.directory)?.map(|git| git.root);
         follow::check(&discovery::find(place.process)?, &manifests.directory, top.as_deref(), how.extent)?;
     }
+    let wanted = changes.clone();
     let changes = effective(&manifests, &component, changes)?;
     let edit = edit(&manifests, &component, &changes)?;
-    let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
-    let seen = seen::ask(lattice.as_deref(), place.process).await;
+    if edit.is_none() {
+        not_otherwise(&manifests, &component, &wanted)?;
+    }
+    let seen = seen::of(&manifests, place.process).await;
     let message = message(&manifests, &component, &changes);
     let edits: Vec<Edit> = edit.into_iter().collect();
     let done = carry_out(&manifests, &edits, &how, message, seen.as_ref())?;
@@ -110,7 +114,7 @@ pub(crate) fn write(directory: &Path, component: &str, changes: &[(String, Repli
 /// # Errors
 /// As [`run`].
 pub(crate) fn commit(directory: &Path, component: &str, changes: &[(String, Replicas)]) -> Result<()> {
-    let manifests = Manifests::read(directory)?;
+    let manifests = Manifests::before(directory, Extent::COMMIT)?;
     let changes = effective(&manifests, component, changes.to_vec())?;
     let edits: Vec<Edit> = edit(&manifests, component, &changes)?.into_iter().collect();
     publish::publish(&edits, Extent::COMMIT, &message(&manifests, component, &changes)).map(drop)
@@ -144,6 +148,22 @@ fn effective(
     }
     changes.retain(|(site, new)| replicas(spec, site) != *new);
     Ok(changes)
+}
+
+/// Nothing is to be committed: the head says so already. But then the working tree has to as well, or whoever looks there
+/// sees something else than was asked for.
+///
+/// # Errors
+/// Wrong input: it does not.
+fn not_otherwise(manifests: &Manifests, name: &str, wanted: &[(String, Replicas)]) -> Result<()> {
+    let working = manifests.working.as_ref().and_then(|working| working.components.get(name));
+    let otherwise = |object: &dunlin_manifest::Object<WasmComponent>| {
+        wanted.iter().any(|(site, count)| replicas(&object.spec, site) != *count)
+    };
+    if working.is_some_and(otherwise) {
+        repository::dirty(&manifests.file_of(&component(name))?.path)?;
+    }
+    Ok(())
 }
 
 /// What a component is asked for in a site.

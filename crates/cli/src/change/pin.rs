@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use dunlin_manifest::ImageReference;
 
-use super::place::{Manifests, Where, with};
+use super::place::{Manifests, Where, parse_component, with};
 use super::publish::Message;
-use super::{How, carry_out, component, edited, image, well};
-use crate::printer::WrongInput;
+use super::{How, carry_out, component, edited, image};
+use crate::printer::{self, WrongInput};
 
 /// What to pin.
 #[derive(clap::Args)]
@@ -16,10 +16,12 @@ use crate::printer::WrongInput;
     after_help = "Examples:\n  dunlin pin                     what every tag means now; writes nothing\n  \
     dunlin pin todo --commit       registry.example.com/todo:1.4.0 -> …:1.4.0@sha256:…\n  \
     dunlin pin todo --again        where a tag was moved on purpose\n\n\
-    Registries are asked with the credentials of `docker login`."
+    Registries are asked with the credentials of `docker login`. Where one does not know an image, the others are pinned\n\
+    all the same, and it ends with 1."
 )]
 pub(crate) struct Options {
     /// The components; all whose image has no digest, if none is named.
+    #[arg(value_parser = parse_component)]
     components: Vec<String>,
     /// Asks also for images that have a digest, and writes what their tags mean now.
     #[arg(long)]
@@ -33,19 +35,26 @@ pub(crate) struct Options {
 /// Asks the registries, shows what would change, and goes as far as it was told.
 ///
 /// # Errors
-/// No such component, a registry that does not answer, or something is in the way of the commit.
+/// No such component, or something is in the way of the commit. Images that cannot be pinned are told, each by itself.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let Options { components, again, place, how } = options;
-    let manifests = Manifests::read(&place.find()?)?;
+    let manifests = Manifests::before(&place.find()?, how.extent)?;
     let names: Vec<String> = match components.is_empty() {
         true => manifests.reading.snapshot.components.keys().cloned().collect(),
         false => components,
     };
     let mut files = manifests.files.clone();
-    let mut pinned = Vec::new();
-    for name in &names {
-        let image = &manifests.component(name)?.spec.image;
-        let Some(new) = resolve(name, image, again).await? else { continue };
+    let (mut pinned, mut failed) = (Vec::new(), Vec::new());
+    let images = names.iter().map(|name| Ok((name, &manifests.component(name)?.spec.image)));
+    for (name, image) in images.collect::<Result<Vec<_>>>()? {
+        let new = match resolve(name, image, again).await {
+            Ok(Some(new)) => new,
+            Ok(None) => continue,
+            Err(error) => {
+                failed.push(error);
+                continue;
+            }
+        };
         if new == *image {
             continue;
         }
@@ -60,7 +69,20 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     }
     let changed = manifests.files.iter().zip(files);
     let edits: Vec<_> = changed.filter_map(|(old, new)| edited(&old.path, &old.text, new.text)).collect();
-    carry_out(&manifests, &edits, &how, message(&pinned), None).map(well)
+    let told = failed.iter().map(printer::failure).count();
+    if !edits.is_empty() || told == 0 {
+        carry_out(&manifests, &edits, &how, message(&pinned), None)?;
+    }
+    Ok(code(&failed))
+}
+
+/// Wrong input is what nobody has to ask a registry for.
+fn code(failed: &[Error]) -> ExitCode {
+    match failed {
+        [] => ExitCode::SUCCESS,
+        all if all.iter().all(|error| error.is::<WrongInput>()) => ExitCode::from(printer::INVALID),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// The image with the digest that its tag has now; nothing if it has one already and is not asked for again.

@@ -3,10 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use dunlin_manifest::{File, Object, ObjectReference, Reading, WasmComponent, did_you_mean};
+use dunlin_manifest::{File, Object, ObjectReference, Reading, Snapshot, WasmComponent, did_you_mean};
 
-use crate::discovery;
-use crate::printer::WrongInput;
+use super::publish::Extent;
+use super::{base, repository};
+use crate::discovery::{self, Running};
+use crate::git::Git;
+use crate::printer::{self, WrongInput};
+
+/// Files that are named where an object is in several of them.
+const SHOWN: usize = 5;
 
 /// Which manifests are meant.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,6 +31,8 @@ pub(crate) struct Manifests {
     pub(crate) directory: PathBuf,
     pub(crate) files: Vec<File>,
     pub(crate) reading: Reading,
+    /// What the working tree says, where these are what the head has instead.
+    pub(crate) working: Option<Box<Snapshot>>,
 }
 
 impl Where {
@@ -34,7 +42,7 @@ impl Where {
     /// None was named, no `dunlin dev` runs, and there are no manifests here.
     pub(crate) fn find(&self) -> Result<PathBuf> {
         if let Some(directory) = &self.directory {
-            return Ok(directory.clone());
+            return Ok(tidy(directory));
         }
         let running = discovery::find(self.process).and_then(|running| {
             anyhow::ensure!(
@@ -45,7 +53,16 @@ impl Where {
             Ok(running)
         });
         match running {
-            Ok(running) => Ok(running.directory),
+            Ok(running) => {
+                if !stands_in(&running) {
+                    let directory: PathBuf = running.directory.components().collect();
+                    let directory = directory.display();
+                    printer::note(format!(
+                        "in {directory}, which the running `dunlin dev` follows; --directory names others"
+                    ));
+                }
+                Ok(running.directory)
+            }
             Err(error) if self.process.is_some() => Err(error),
             Err(error) => {
                 let here = PathBuf::from(".");
@@ -59,6 +76,22 @@ impl Where {
             }
         }
     }
+}
+
+/// Whether the current directory is in the manifests, or in their repository.
+fn stands_in(running: &Running) -> bool {
+    let Ok(here) = std::env::current_dir().and_then(|here| here.canonicalize()) else { return false };
+    let tree = running.git.as_ref().and_then(|git| git.tree.as_deref());
+    let within = |place: &Path| place.canonicalize().is_ok_and(|place| here.starts_with(place));
+    [Some(running.directory.as_path()), tree].into_iter().flatten().any(within)
+}
+
+/// A path without ways back and forth; one that only leads up from here stays as it was given.
+pub(crate) fn tidy(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut parts = path.components().skip_while(|part| matches!(part, Component::ParentDir));
+    let winds = parts.any(|part| part == Component::ParentDir);
+    path.canonicalize().ok().filter(|_| winds).unwrap_or_else(|| path.to_owned())
 }
 
 fn holds_manifests(directory: &Path) -> bool {
@@ -75,7 +108,16 @@ impl Manifests {
     pub(crate) fn read(directory: &Path) -> Result<Self> {
         let (files, reading) =
             dunlin_source::read_directory(directory).map_err(|error| WrongInput(error.to_string()))?;
-        Ok(Self { directory: directory.to_owned(), files, reading })
+        Ok(Self { directory: directory.to_owned(), files, reading, working: None })
+    }
+
+    /// Reads what a change that goes so far starts from: what the head has, if it is to be committed.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn before(directory: &Path, extent: Extent) -> Result<Self> {
+        let manifests = Self::read(directory)?;
+        if extent.starts_from_head() { base::of_head(manifests) } else { Ok(manifests) }
     }
 
     /// A component.
@@ -83,6 +125,7 @@ impl Manifests {
     /// # Errors
     /// Wrong input: there is none of this name, or it has mistakes.
     pub(crate) fn component(&self, name: &str) -> Result<&Object<WasmComponent>> {
+        self.in_one_file(&super::component(name))?;
         let snapshot = &self.reading.snapshot;
         if let Some(object) = snapshot.components.get(name) {
             return Ok(object);
@@ -96,18 +139,46 @@ impl Manifests {
                 let known: Vec<_> = snapshot.components.keys().map(String::as_str).collect();
                 let hint = did_you_mean(name, known.iter().copied()).map(|hint| format!(": {hint}"));
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                // It may be in a file that could not be read.
-                let mut unread = self.reading.mistakes.iter().filter(|mistake| mistake.object.is_none());
-                let unread = unread.next().map(|mistake| format!("; not read: {mistake}"));
                 format!(
                     "no component {name:?} in {}{}; there is {known}{}",
                     self.directory.display(),
                     hint.unwrap_or_default(),
-                    unread.unwrap_or_default()
+                    self.unread()
                 )
             }
         };
         Err(WrongInput(text).into())
+    }
+
+    /// Why an object that is not found may be there all the same: something is under way in the repository, or a file
+    /// cannot be read. Empty if that is not so.
+    pub(crate) fn unread(&self) -> String {
+        let Some(mistake) = self.reading.unread() else { return String::new() };
+        let git = Git::around(&self.directory).ok().flatten();
+        let under_way = git.and_then(|git| repository::under_way(&git).ok().flatten());
+        let under_way = under_way.map(|text| format!(" ({text})")).unwrap_or_default();
+        format!("; not read: {mistake}{under_way}")
+    }
+
+    /// # Errors
+    /// Wrong input: several files have the object, and nobody can say which of them is meant.
+    pub(crate) fn in_one_file(&self, object: &ObjectReference) -> Result<()> {
+        let has = |file: &&File| dunlin_manifest::objects_in(&file.text).contains(object);
+        let found: Vec<_> = self.files.iter().filter(has).map(|file| file.path.as_str()).collect();
+        if found.len() < 2 {
+            return Ok(());
+        }
+        let more = match found.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
+        let named = found.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+        Err(WrongInput(format!(
+            "{} is in {} files: {named}{more}; name the directory of the one that is meant with --directory",
+            in_words(object),
+            found.len()
+        ))
+        .into())
     }
 
     /// The file that has an object: its path and its text.
@@ -150,6 +221,18 @@ pub(crate) fn parse_object(text: &str) -> Result<ObjectReference, String> {
         }
     };
     Ok(ObjectReference { kind, name: name.to_owned() })
+}
+
+/// A component as people write it: `todo` or `component/todo`.
+///
+/// # Errors
+/// Another kind.
+pub(crate) fn parse_component(text: &str) -> Result<String, String> {
+    let object = parse_object(text)?;
+    match object.kind {
+        dunlin_manifest::Kind::WasmComponent => Ok(object.name),
+        _ => Err(format!("{} is no component; write NAME or component/NAME", in_words(&object))),
+    }
 }
 
 /// An object as it is shown.

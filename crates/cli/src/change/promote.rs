@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use dunlin_manifest::ImageReference;
 
-use super::place::Manifests;
+use super::place::{Manifests, parse_component, tidy};
 use super::publish::Message;
 use super::{How, carry_out, component, edited, seen, well};
 use crate::printer::WrongInput;
@@ -21,6 +21,7 @@ use crate::printer::WrongInput;
 )]
 pub(crate) struct Options {
     /// The component.
+    #[arg(value_parser = parse_component)]
     component: String,
     /// The directory of manifests where it was tried.
     #[arg(long, value_name = "DIRECTORY")]
@@ -38,7 +39,8 @@ pub(crate) struct Options {
 /// No such component, an image without a digest, or something is in the way of the commit.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let Options { component: name, from, to, how } = options;
-    let (source, target) = (Manifests::read(&from)?, Manifests::read(&to)?);
+    let (from, to) = (tidy(&from), tidy(&to));
+    let (source, target) = (Manifests::read(&from)?, Manifests::before(&to, how.extent)?);
     let image = source.component(&name)?.spec.image.clone();
     let digest = ImageReference::parse(&image).and_then(|image| image.digest);
     if digest.is_none() {
@@ -54,8 +56,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let after = dunlin_manifest::set_image(&file.text, &name, &image)
         .map_err(|error| WrongInput(format!("{}: {error}", file.path)))?;
     let edit = edited(&file.path, &file.text, after);
-    let lattice = target.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
-    let seen = seen::ask(lattice.as_deref(), None).await;
+    let seen = seen::of(&target, None).await;
     let subject = format!("{name}: promote {}", super::image::in_short(&image));
     let message = Message { subject, body: format!("{image}\nfrom {}", from.display()) };
     let edits: Vec<_> = edit.into_iter().collect();

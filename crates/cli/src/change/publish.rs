@@ -1,13 +1,18 @@
 //! How far a change goes: shown, written, committed, pushed, or asked for. Each step that fails leaves everything as it
 //! was before the command; a push of which nobody can say whether it arrived leaves the commit.
+//!
+//! What is pushed is committed aside, and the branch here takes it over once the remote has it: hosts that follow this
+//! repository shall not move because of a push that is refused.
 
 use anyhow::{Error, Result};
 use serde::Serialize;
 
+use super::aside::Aside;
 use super::edit::Edit;
+use super::local::Local;
 use super::push::{self, NotPushed, Pushed};
-use super::repository::{self, Upstream};
-use super::review;
+use super::repository::{self, Standing, Upstream};
+use super::{review, turn};
 use crate::git::{self, Git};
 
 /// How far to go. Each step takes in those before it.
@@ -46,6 +51,11 @@ impl Extent {
     /// Whether a commit is made on the branch that is checked out.
     pub(crate) fn commits(self) -> bool {
         self.commit || self.push
+    }
+
+    /// Whether it starts from what is committed, whatever else is in the files.
+    pub(crate) fn starts_from_head(self) -> bool {
+        self.commit || self.push || self.pr
     }
 
     /// Whether another repository gets it.
@@ -113,69 +123,117 @@ pub(crate) fn publish(edits: &[Edit], extent: Extent, message: &Message) -> Resu
     let git = Git::needed(first.path.parent().unwrap_or(&first.path))?;
     let branch = repository::branch(&git)?;
     let names = edits.iter().map(|edit| git.name_of(&edit.path)).collect::<Result<Vec<_>>>()?;
-    names.iter().try_for_each(|name| repository::clean(&git, name))?;
+    let change = Change { git: &git, branch: &branch, edits, names: &names, message };
+    if extent.commit {
+        return change.commit();
+    }
+    let standing = change.standing()?;
     if extent.pr {
         return review::ask(&git, edits, &names, &repository::base(&git, &branch)?, message);
     }
-    let upstream = if extent.push { Some(repository::upstream(&git, &branch)?) } else { None };
-    let former = git.commit("HEAD")?;
-    write(edits)?;
-    let revision = match commit(&git, &names, message) {
-        Ok(revision) => revision,
-        Err(error) => {
-            return Err(taken_back(edits, error, "nothing was committed, and the files are as they were"));
-        }
-    };
-    let pushed = match &upstream {
-        Some(upstream) => Some(push_or_take_back(&git, &branch, upstream, &former, &revision)?),
-        None => None,
-    };
-    let revision = pushed.as_ref().map_or(revision, |pushed| pushed.revision.clone());
-    Ok(Done {
-        wrote: names,
-        subject: Some(message.subject.clone()),
-        branch: Some(branch),
-        revision: Some(revision),
-        pushed,
-        request: None,
-    })
+    change.push(&repository::upstream(&git, &branch)?, &standing)
 }
 
-fn push_or_take_back(
-    git: &Git,
-    branch: &str,
-    upstream: &Upstream,
-    former: &str,
-    revision: &str,
-) -> Result<Pushed> {
-    push::push(git, branch, upstream, revision).map_err(|not_pushed| match not_pushed {
-        NotPushed::NotThere(error) => {
-            error.context(match repository::go_to(git, branch, revision, former) {
-                Ok(()) => "nothing was pushed; the commit was taken back, and everything is as it was",
-                Err(_) => "nothing was pushed; the commit is still in your branch: `git reset --keep HEAD~1` takes it back",
-            })
+/// What is to be committed where.
+struct Change<'a> {
+    git: &'a Git,
+    branch: &'a str,
+    edits: &'a [Edit],
+    /// The names of the files within the repository.
+    names: &'a [String],
+    message: &'a Message,
+}
+
+impl Change<'_> {
+    fn standing(&self) -> Result<Vec<Standing>> {
+        let files = self.names.iter().zip(self.edits);
+        files.map(|(name, edit)| repository::standing(self.git, name, edit)).collect()
+    }
+
+    fn done(&self, revision: String, pushed: Option<Pushed>) -> Done {
+        Done {
+            wrote: self.names.to_vec(),
+            subject: Some(self.message.subject.clone()),
+            branch: Some(self.branch.to_owned()),
+            revision: Some(revision),
+            pushed,
+            request: None,
         }
-        NotPushed::Unknown(error) => {
-            let (remote, there) = (upstream.shown(), &upstream.branch);
+    }
+
+    /// On the branch that is checked out, in the user's own working tree.
+    fn commit(&self) -> Result<Done> {
+        let _turn = turn::take(self.git)?;
+        let standing = self.standing()?;
+        let clean = standing.iter().map(|standing| *standing == Standing::Clean);
+        let files = self.edits.iter().zip(self.names).zip(clean);
+        let files: Vec<_> = files.filter_map(|(file, clean)| clean.then_some(file)).collect();
+        write_all(files.iter().map(|(edit, _)| *edit))?;
+        match commit(self.git, &[], self.names, self.message) {
+            Ok(revision) => Ok(self.done(revision, None)),
+            Err(error) => {
+                // Not what they were when this began: somebody may have committed them since.
+                let back = |(edit, name): &(&Edit, &String)| {
+                    let put = repository::in_head(self.git, name).and_then(|text| edit.put(&text));
+                    Some((edit.path.display().to_string(), put.err()?))
+                };
+                let left: Vec<_> = files.iter().filter_map(back).collect();
+                Err(taken_back(&left, error, "nothing was committed, and the files are as they were"))
+            }
+        }
+    }
+
+    /// Aside, to the upstream, and then on the branch that is checked out.
+    fn push(&self, upstream: &Upstream, standing: &[Standing]) -> Result<Done> {
+        let former = self.git.commit("HEAD")?;
+        let unstaged = |standing: &Standing| *standing == Standing::Written { staged: false };
+        let written = self.names.iter().zip(standing).filter(|(_, standing)| unstaged(standing));
+        let written = written.map(|(name, _)| name.clone()).collect();
+        let local = Local { git: self.git, branch: self.branch, former: &former, written };
+        let aside = Aside::check_out(self.git, &former, None)?;
+        let pushed = aside
+            .commit(self.edits, self.names, self.message)
+            .map_err(NotPushed::from)
+            .and_then(|revision| push::push(&aside, &local, upstream, &revision));
+        let pushed = pushed.map_err(|not_pushed| match not_pushed {
+            NotPushed::NotThere(error) => error.context("nothing was pushed, and everything is as it was"),
+            NotPushed::Unknown { error, revision } => kept(&local, upstream, &revision, error),
+        })?;
+        let not_here = local.take(&pushed.revision).err().map(|error| format!("{error:#}"));
+        Ok(self.done(pushed.revision.clone(), Some(Pushed { not_here, ..pushed })))
+    }
+}
+
+/// What has become of a commit of which nobody can say whether it arrived: it is what a push would send again.
+fn kept(local: &Local<'_>, upstream: &Upstream, revision: &str, error: Error) -> Error {
+    let (branch, remote, there) = (local.branch, upstream.shown(), &upstream.branch);
+    let unknown = format!("it is not known whether the commit arrived at {remote}/{there}");
+    let here = local.take(revision);
+    error.context(match here {
+        Ok(()) => {
             let target = if branch == there { branch.to_owned() } else { format!("{branch}:{there}") };
-            error.context(format!(
-                "it is not known whether the commit arrived at {remote}/{there}, so {branch} keeps it: `git push {remote} \
-                 {target}` sends it if it is not there yet; to take it back, see that `git ls-remote {remote} {there}` \
-                 does not show it, then `git reset --keep {}`",
-                git::short(former)
-            ))
+            format!(
+                "{unknown}, so {branch} keeps it: `git push {remote} {target}` sends it if it is not there yet; to take \
+                 it back, see that `git ls-remote {remote} {there}` does not show it, then `git reset --keep {}`",
+                git::short(local.former)
+            )
         }
+        Err(here) => format!(
+            "{unknown}, and {branch} does not have it ({here:#}): `git ls-remote {remote} {there}` shows whether it is \
+             there, `git push {remote} {revision}:refs/heads/{there}` sends it if it is not"
+        ),
     })
 }
 
-/// Commits these files as they are now, and gives the new commit's full id.
+/// Commits these files as they are now, and gives the new commit's full id. `options` are git's own.
 ///
 /// # Errors
 /// What git said: a hook refused, nobody can sign, nobody is named.
-pub(crate) fn commit(git: &Git, names: &[String], message: &Message) -> Result<String> {
+pub(crate) fn commit(git: &Git, options: &[String], names: &[String], message: &Message) -> Result<String> {
     let text = message.text();
     let arguments = ["commit", "--quiet", "--only", "--message", &text, "--"].map(str::to_owned);
-    git.run(arguments.into_iter().chain(names.iter().map(|name| git::literally(name))))?;
+    let names = names.iter().map(|name| git::literally(name));
+    git.run(options.iter().cloned().chain(arguments).chain(names))?;
     git.commit("HEAD")
 }
 
@@ -184,20 +242,27 @@ pub(crate) fn commit(git: &Git, names: &[String], message: &Message) -> Result<S
 /// # Errors
 /// One cannot be written.
 pub(crate) fn write(edits: &[Edit]) -> Result<()> {
-    for (index, edit) in edits.iter().enumerate() {
+    write_all(edits.iter())
+}
+
+fn write_all<'a>(edits: impl Iterator<Item = &'a Edit> + Clone) -> Result<()> {
+    for (index, edit) in edits.clone().enumerate() {
         if let Err(error) = edit.write() {
-            let before = edits.get(..index).unwrap_or_default();
-            return Err(taken_back(before, error, "nothing was written, and the files are as they were"));
+            let back = |edit: &Edit| {
+                let put = edit.put(edit.before.as_bytes());
+                Some((edit.path.display().to_string(), put.err()?))
+            };
+            let left: Vec<_> = edits.take(index).filter_map(back).collect();
+            return Err(taken_back(&left, error, "nothing was written, and the files are as they were"));
         }
     }
     Ok(())
 }
 
-/// Why something was not done, and what has become of the files that were written for it.
-fn taken_back(edits: &[Edit], error: Error, well: &'static str) -> Error {
-    let left: Vec<_> = edits.iter().filter_map(|edit| Some((edit, edit.take_back().err()?))).collect();
+/// Why something was not done, and what is left of it: files that could not be put back, with the reason.
+fn taken_back(left: &[(String, Error)], error: Error, well: &'static str) -> Error {
     let Some((_, reason)) = left.first() else { return error.context(well) };
-    let names: Vec<_> = left.iter().map(|(edit, _)| edit.path.display().to_string()).collect();
+    let names: Vec<_> = left.iter().map(|(name, _)| name.as_str()).collect();
     error.context(format!(
         "the change is still in {}, which cannot be put back ({reason:#}); `git checkout HEAD -- {}` takes it back",
         names.join(", "),

@@ -1,11 +1,13 @@
-//! Pushes a commit, and rebases it once where somebody else was faster: in a working tree aside, so that nothing of the
-//! user's is touched before it is known to go well.
+//! Pushes a commit that was made aside, and rebases it there once where somebody else was faster. Nothing of the user's
+//! is touched.
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Error, Result, anyhow, bail};
 use serde::Serialize;
 
 use super::arrival::{self, Arrival};
-use super::repository::{self, Aside, Upstream};
+use super::aside::{Aside, Conflict};
+use super::local::Local;
+use super::repository::Upstream;
 use crate::git::{Git, short};
 
 /// A commit that arrived.
@@ -33,7 +35,11 @@ pub(crate) enum NotPushed {
     /// The remote does not have it.
     NotThere(Error),
     /// It broke off, and the remote does not say whether it has it.
-    Unknown(Error),
+    Unknown {
+        error: Error,
+        /// The full id of the commit that was sent.
+        revision: String,
+    },
 }
 
 impl From<Error> for NotPushed {
@@ -56,64 +62,48 @@ enum Answer {
     Unknown(String),
 }
 
-/// Pushes `revision`, the head of `branch`.
+/// Pushes `revision`, which is one commit further than the branch here and was made aside.
 ///
 /// # Errors
-/// It is refused, conflicts, or does not arrive; the branch is then still at `revision`. Or nobody can say whether it
-/// arrived; the branch is then at the commit that was sent.
+/// It is refused, conflicts, does not arrive, or nobody can say whether it did; or the branch here could not take it.
 pub(crate) fn push(
-    git: &Git,
-    branch: &str,
+    aside: &Aside,
+    local: &Local<'_>,
     upstream: &Upstream,
     revision: &str,
 ) -> Result<Pushed, NotPushed> {
-    let Upstream { remote, branch: there } = upstream;
+    let (git, Upstream { remote, branch: there }) = (local.git, upstream);
     let to = format!("{}/{there}", upstream.shown());
+    local.may_take(revision).map_err(|error| error.context("the branch here could not take the commit"))?;
     // As far as this repository knows: a remote that was never fetched counts as having everything.
     let known =
-        git.attempt(["rev-list", "--count", &format!("refs/remotes/{remote}/{there}..{revision}")])?;
-    let earlier = known.output.trim().parse::<usize>().map_or(0, |count| count.saturating_sub(1));
-    let pushed = |revision: String, rebased_onto, not_here| Pushed {
+        git.attempt(["rev-list", "--count", &format!("refs/remotes/{remote}/{there}..{}", local.former)])?;
+    let mut pushed = Pushed {
         to: to.clone(),
-        revision,
-        rebased_onto,
-        earlier,
-        not_here,
+        revision: revision.to_owned(),
+        rebased_onto: None,
+        earlier: known.output.trim().parse().unwrap_or(0),
+        not_here: None,
     };
-    match send(git, upstream, revision)? {
-        Answer::Arrived => Ok(pushed(revision.to_owned(), None, None)),
-        Answer::Behind(_) => {
-            let onto = fetch(git, upstream)?;
-            let rebased = rebase(git, revision, &onto, &to)?;
-            repository::may_go_to(git, revision, &rebased).map_err(|error| {
-                error.context(format!(
-                    "{to} moved on, and so have files here that are not committed; commit or stash them"
-                ))
-            })?;
-            match send(git, upstream, &rebased)? {
-                Answer::Arrived => {}
-                Answer::Behind(words) => {
-                    let text = format!("{to} moved on again while this was rebased; run the command again");
-                    return Err(anyhow!(words).context(text).into());
-                }
-                Answer::Unknown(words) => {
-                    let error = broken_off(words, &to);
-                    // What may have arrived is what a push sends again.
-                    return Err(NotPushed::Unknown(match repository::go_to(git, branch, revision, &rebased) {
-                        Ok(()) => error,
-                        Err(here) => error.context(format!(
-                            "{branch} has it as it was before it was rebased ({here:#}); `git pull --rebase` brings \
-                             the two together"
-                        )),
-                    }));
-                }
-                other => return Err(other.into_error(&to)),
-            }
-            // It arrived, so it stands, whatever came in the way here meanwhile.
-            let here = repository::go_to(git, branch, revision, &rebased);
-            Ok(pushed(rebased, Some(onto), here.err().map(|error| format!("{error:#}"))))
+    let mut answer = send(git, upstream, revision)?;
+    if let Answer::Behind(_) = answer {
+        let onto = fetch(git, upstream)?;
+        pushed.revision = rebase(aside, local, &onto, &to)?;
+        local.may_take(&pushed.revision).map_err(|error| {
+            error.context(format!(
+                "{to} moved on, and so have files here that are not committed; commit or stash them"
+            ))
+        })?;
+        pushed.rebased_onto = Some(onto);
+        answer = send(git, upstream, &pushed.revision)?;
+        if let Answer::Behind(words) = answer {
+            let text = format!("{to} moved on again while this was rebased; run the command again");
+            return Err(anyhow!(words).context(text).into());
         }
-        other => Err(other.into_error(&to)),
+    }
+    match answer {
+        Answer::Arrived => Ok(pushed),
+        other => Err(other.into_error(&to, &pushed.revision)),
     }
 }
 
@@ -128,21 +118,22 @@ impl Answer {
         }
     }
 
-    fn into_error(self, to: &str) -> NotPushed {
+    fn into_error(self, to: &str, revision: &str) -> NotPushed {
         NotPushed::NotThere(match self {
             Self::Refused(words) => anyhow!(words).context(format!(
                 "{to} refused the push: the branch may be protected; ask for the change with --pr"
             )),
-            Self::Unknown(words) => return NotPushed::Unknown(broken_off(words, to)),
-            Self::Behind(words) | Self::Failed(words) => anyhow!(words)
-                .context(format!("the push did not arrive: {to} does not have it; `git push` shows why")),
+            Self::Unknown(words) => {
+                let error = anyhow!(words)
+                    .context(format!("the push to {to} broke off, and what is there cannot be asked"));
+                return NotPushed::Unknown { error, revision: revision.to_owned() };
+            }
+            Self::Behind(words) | Self::Failed(words) => anyhow!(words).context(format!(
+                "the push did not arrive: {to} does not have it; mend what git says, then run the command again"
+            )),
             Self::Arrived => anyhow!("the push arrived"),
         })
     }
-}
-
-fn broken_off(words: String, to: &str) -> Error {
-    anyhow!(words).context(format!("the push to {to} broke off, and what is there cannot be asked"))
 }
 
 /// Pushes a commit to a branch, whatever it is called here.
@@ -167,17 +158,17 @@ pub(crate) fn send_branch(git: &Git, to: &Upstream, revision: &str) -> Result<()
     match answer {
         Answer::Arrived => Ok(()),
         Answer::Behind(words) => {
-            let known = "the change may have been asked for before";
-            let way = format!("`git ls-remote {remote} {branch}` shows it");
-            Err(anyhow!(words)
-                .context(format!("{remote} has a branch {branch} already; {known}: {way}"))
-                .into())
+            let way = format!(
+                "the change was asked for before: look for its request, or take the branch away with `git push {remote} \
+                 --delete {branch}` and run the command again"
+            );
+            Err(anyhow!(words).context(format!("{remote} has a branch {branch} already; {way}")).into())
         }
         Answer::Refused(words) => {
             let way = "ask whoever keeps it which branches you may push";
             Err(anyhow!(words).context(format!("{remote} refused the branch {branch}; {way}")).into())
         }
-        other => Err(other.into_error(&format!("{remote}/{branch}"))),
+        other => Err(other.into_error(&format!("{remote}/{branch}"), revision)),
     }
 }
 
@@ -201,30 +192,21 @@ fn fetch(git: &Git, upstream: &Upstream) -> Result<String> {
     git.commit("FETCH_HEAD")
 }
 
-/// Puts what is in `revision` and not in `onto` on top of that, and gives the new commit.
-fn rebase(git: &Git, revision: &str, onto: &str, to: &str) -> Result<String> {
-    let aside = Aside::check_out(git, revision, None)?;
-    let said = aside.tree.attempt(["-c", "rebase.updateRefs=false", "rebase", "--quiet", onto])?;
-    if !said.well {
-        let conflict = conflicts(&aside.tree);
-        aside.tree.attempt(["rebase", "--abort"])?;
-        let theirs =
-            git.run(["log", "-1", "--format=%h by %an: %s", onto]).unwrap_or_else(|_| short(onto).to_owned());
-        let what = if conflict.is_empty() {
-            "it cannot be rebased".to_owned()
-        } else {
-            format!("both change {conflict}")
-        };
-        return Err(anyhow!(said.words()).context(format!(
-            "{to} moved on ({theirs}) and {what}; `git pull` brings their change here, then run the command again"
-        )));
+/// Puts the commit that was made aside on top of `onto`, and gives the new one. Commits of the user's own are not
+/// rewritten: hosts that follow the branch would hold what comes of it.
+fn rebase(aside: &Aside, local: &Local<'_>, onto: &str, to: &str) -> Result<String> {
+    let Local { git, branch, former, .. } = local;
+    let theirs =
+        git.run(["log", "-1", "--format=%h by %an: %s", onto]).unwrap_or_else(|_| short(onto).to_owned());
+    let way = "`git pull` brings their change here, then run the command again";
+    if !git.attempt(["merge-base", "--is-ancestor", former, onto])?.well {
+        bail!("{to} moved on ({theirs}), and {branch} has commits that are not there; {way}");
     }
-    aside.tree.commit("HEAD")
-}
-
-fn conflicts(tree: &Git) -> String {
-    let found = tree.run(["diff", "--name-only", "--diff-filter=U"]).unwrap_or_default();
-    found.lines().collect::<Vec<_>>().join(", ")
+    aside.rebase(onto)?.map_err(|Conflict { files, words }| {
+        let what =
+            if files.is_empty() { "it cannot be rebased".to_owned() } else { format!("both change {files}") };
+        anyhow!(words).context(format!("{to} moved on ({theirs}) and {what}; {way}"))
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! How a repository stands before something is committed: each thing that is in the way, with the way out.
 
-use std::path::Path;
-
 use anyhow::Result;
 
+use super::edit::Edit;
 use crate::git::{Git, literally};
 use crate::printer::{WrongInput, without_credentials};
 
@@ -33,16 +32,28 @@ const UNDER_WAY: [(&str, &str, &str); 6] = [
     ("BISECT_LOG", "a bisection is", "git bisect reset"),
 ];
 
+/// What is under way in a repository, if anything is, with what ends it.
+///
+/// # Errors
+/// What git said.
+pub(crate) fn under_way(git: &Git) -> Result<Option<String>> {
+    for (file, what, way_out) in UNDER_WAY {
+        let path = git.run(["rev-parse", "--git-path", file])?;
+        if git.root.join(path).exists() {
+            let place = git.root.display();
+            return Ok(Some(format!("{what} under way in {place}; end it with `{way_out}`")));
+        }
+    }
+    Ok(None)
+}
+
 /// The branch that a commit would go to, if nothing is in its way.
 ///
 /// # Errors
 /// Wrong input: something is under way, no branch is checked out, or there is no commit yet.
 pub(crate) fn branch(git: &Git) -> Result<String> {
-    for (file, what, way_out) in UNDER_WAY {
-        let path = git.run(["rev-parse", "--git-path", file])?;
-        if git.root.join(path).exists() {
-            return wrong(format!("{what} under way in {}; end it with `{way_out}`", git.root.display()));
-        }
+    if let Some(text) = under_way(git)? {
+        return wrong(text);
     }
     let found = git.attempt(["symbolic-ref", "--quiet", "--short", "HEAD"])?;
     if !found.well {
@@ -56,22 +67,66 @@ pub(crate) fn branch(git: &Git) -> Result<String> {
     Ok(found.output.trim().to_owned())
 }
 
-/// Whether a file is exactly what the head has; the commit would take along what is not.
+/// How a file stands that a commit shall change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is exactly what the head has.
+    Clean,
+    /// It says already what the commit shall say, and nothing else is changed in it.
+    Written {
+        /// Whether that is in the index as well.
+        staged: bool,
+    },
+}
+
+/// How the file of this name stands; the commit would take along whatever else is changed in it.
 ///
 /// # Errors
-/// Wrong input: it is not.
-pub(crate) fn clean(git: &Git, name: &str) -> Result<()> {
-    let arguments =
-        ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", &literally(name)];
-    let said = git.run(arguments)?;
+/// Wrong input: it has other changes, or is not in Git.
+pub(crate) fn standing(git: &Git, name: &str, edit: &Edit) -> Result<Standing> {
+    let said = status(git, &["--untracked-files=all", "--ignored", "--", &literally(name)])?;
+    let says = |text: &str| std::fs::read(&edit.path).is_ok_and(|bytes| bytes == text.as_bytes());
     match said.get(..2) {
-        None => Ok(()),
+        None if says(&edit.before) => Ok(Standing::Clean),
+        None => wrong(format!("{name} changed while this was worked out; run the command again")),
         Some("??") => wrong(format!("{name} is not in Git yet; `git add {name}` and commit it first")),
         Some("!!") => wrong(format!("{name} is ignored by Git (.gitignore), so no commit can change it")),
-        Some(_) => wrong(format!(
-            "{name} has changes that are not committed; commit or stash it first (`git diff HEAD -- {name}`)"
-        )),
+        Some(state @ (" M" | "M "))
+            if says(&edit.after) && in_head(git, name).is_ok_and(|text| text == edit.before.as_bytes()) =>
+        {
+            Ok(Standing::Written { staged: state == "M " })
+        }
+        Some(_) => dirty(name),
     }
+}
+
+/// The names of the files whose text is another one than in the head, staged or not.
+///
+/// # Errors
+/// What git said.
+pub(crate) fn changed(git: &Git) -> Result<Vec<String>> {
+    let said = status(git, &["--untracked-files=no", "--no-renames"])?;
+    Ok(said.split('\0').filter_map(|entry| entry.get(3..)).map(str::to_owned).collect())
+}
+
+fn status(git: &Git, more: &[&str]) -> Result<String> {
+    git.run([&["status", "--porcelain=v1", "-z"], more].concat())
+}
+
+/// What the head has of a file, as it would be checked out.
+///
+/// # Errors
+/// It has none.
+pub(crate) fn in_head(git: &Git, name: &str) -> Result<Vec<u8>> {
+    git.bytes(["cat-file", "--filters", &format!("HEAD:{name}")])
+}
+
+/// # Errors
+/// Always: a file has changes that a commit would take along.
+pub(crate) fn dirty<T>(name: &str) -> Result<T> {
+    wrong(format!(
+        "{name} has changes that are not committed; commit or stash it first (`git diff HEAD -- {name}`)"
+    ))
 }
 
 /// Where the branch is pushed to.
@@ -114,65 +169,6 @@ pub(crate) fn base(git: &Git, branch: &str) -> Result<Upstream> {
         }
     };
     Ok(Upstream { remote: remote.to_owned(), branch: branch.to_owned() })
-}
-
-/// Makes another commit the head of the branch, and touches no more than what differs between the two: what else is
-/// changed or staged stays so.
-///
-/// # Errors
-/// A file that differs has changes of its own; then nothing was touched.
-pub(crate) fn go_to(git: &Git, branch: &str, from: &str, to: &str) -> Result<()> {
-    // Times of files that were only looked at; it ends badly when others are changed, which is no matter.
-    git.attempt(["update-index", "-q", "--refresh"])?;
-    git.run(["read-tree", "-m", "-u", from, to])?;
-    git.run(["update-ref", "-m", "dunlin", &format!("refs/heads/{branch}"), to, from])?;
-    Ok(())
-}
-
-/// Whether [`go_to`] would go well.
-///
-/// # Errors
-/// A file that differs has changes of its own, in git's words.
-pub(crate) fn may_go_to(git: &Git, from: &str, to: &str) -> Result<()> {
-    git.attempt(["update-index", "-q", "--refresh"])?;
-    git.run(["read-tree", "-n", "-m", "-u", from, to]).map(drop)
-}
-
-/// A second working tree, away from the user's; gone when dropped.
-#[derive(Debug)]
-pub(crate) struct Aside {
-    git: Git,
-    pub(crate) tree: Git,
-    _folder: tempfile::TempDir,
-}
-
-impl Aside {
-    /// Checks out a commit, on a new branch if one is named.
-    ///
-    /// # Errors
-    /// There is no room, or the branch is there already.
-    pub(crate) fn check_out(git: &Git, commit: &str, branch: Option<&str>) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("dunlin-").tempdir()?;
-        let path = folder.path().join("tree");
-        let place: &Path = &path;
-        let mut arguments = vec!["worktree".as_ref(), "add".as_ref(), "--quiet".as_ref()];
-        match branch {
-            Some(branch) => arguments.extend(["-b".as_ref(), std::ffi::OsStr::new(branch)]),
-            None => arguments.push("--detach".as_ref()),
-        }
-        arguments.extend([place.as_os_str(), commit.as_ref()]);
-        git.run(arguments)?;
-        Ok(Self { git: git.clone(), tree: Git::of(&path), _folder: folder })
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        let arguments =
-            ["worktree".as_ref(), "remove".as_ref(), "--force".as_ref(), self.tree.root.as_os_str()];
-        // What is left of it is forgotten by `git worktree prune`, which git does by itself.
-        let _ = self.git.attempt(arguments);
-    }
 }
 
 fn wrong<T>(text: String) -> Result<T> {

@@ -8,10 +8,11 @@ use anyhow::{Error, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::aside::Aside;
 use super::edit::Edit;
-use super::publish::{Done, Message, commit, write};
+use super::publish::{Done, Message};
 use super::push::{NotPushed, send_branch};
-use super::repository::{Aside, Upstream};
+use super::repository::Upstream;
 use super::request::{Forge, Web};
 use crate::git::Git;
 use crate::printer::WrongInput;
@@ -56,13 +57,12 @@ pub(crate) fn ask(
     // Before anything is there that could not be told of. What has no URL is one itself.
     let url = git.run(["remote", "get-url", "--", &base.remote]).unwrap_or_else(|_| base.remote.clone());
     let aside = Aside::check_out(git, "HEAD", Some(&branch))?;
-    let edited: Vec<_> =
-        edits.iter().zip(names).map(|(edit, name)| edit.of(aside.tree.root.join(name))).collect();
-    let made = write(&edited).and_then(|()| commit(&aside.tree, names, message));
     let there = Upstream { remote: base.remote.clone(), branch: branch.clone() };
-    let sent = made
+    // From the user's own working tree, where a remote that is a path goes out from.
+    let sent = aside
+        .commit(edits, names, message)
         .map_err(NotPushed::from)
-        .and_then(|revision| send_branch(&aside.tree, &there, &revision).map(|()| revision));
+        .and_then(|revision| send_branch(git, &there, &revision).map(|()| revision));
     drop(aside);
     let revision = sent.map_err(|not_pushed| not_asked(git, &there, not_pushed))?;
     let request = open(git, Web::parse(&url).as_ref(), &branch, base, message);
@@ -86,7 +86,7 @@ fn not_asked(git: &Git, there: &Upstream, not_pushed: NotPushed) -> Error {
                 "nothing was asked for, but branch {branch} is still here ({also:#}); `git branch -D {branch}` forgets it"
             )),
         },
-        NotPushed::Unknown(error) => error.context(format!(
+        NotPushed::Unknown { error, .. } => error.context(format!(
             "it is not known whether branch {branch} arrived at {remote}, so it stays here: `git push --set-upstream \
              {remote} {branch}` sends it if it is not there yet, and then you can ask for it to be merged; `git branch -D \
              {branch}` forgets it here"

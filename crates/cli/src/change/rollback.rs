@@ -42,7 +42,8 @@ pub(crate) struct Options {
 /// There is nothing to go back to, the file cannot be edited, or something is in the way of the commit.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let Options { object, to, place, how } = options;
-    let manifests = Manifests::read(&place.find()?)?;
+    let manifests = Manifests::before(&place.find()?, how.extent)?;
+    object.iter().try_for_each(|object| manifests.in_one_file(object))?;
     let git = Git::needed(&manifests.directory)?;
     let directory = tree::name_of(&git, &manifests.directory)?;
     let former = match (&object, &to) {
@@ -51,8 +52,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         (None, _) => history::before_last_commit(&git, &directory)?,
     };
     let edits = edits(&manifests, &former)?;
-    let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.clone());
-    let seen = seen::ask(lattice.as_deref(), place.process).await;
+    let seen = seen::of(&manifests, place.process).await;
     carry_out(&manifests, &edits, &how, message(&former, to.is_some()), seen.as_ref()).map(well)
 }
 
@@ -60,9 +60,14 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 fn edits(manifests: &Manifests, former: &[Former]) -> Result<Vec<Edit>> {
     let mut files = manifests.files.clone();
     for Former { object, text, commit } in former {
+        manifests.in_one_file(object)?;
         let found = files.iter().find(|file| dunlin_manifest::objects_in(&file.text).contains(object));
         let Some(file) = found else {
-            let what = format!("{} is gone from {}", in_words(object), manifests.directory.display());
+            let what = format!("{} is not in {}", in_words(object), manifests.directory.display());
+            let unread = manifests.unread();
+            if !unread.is_empty() {
+                return Err(WrongInput(format!("{what}{unread}")).into());
+            }
             return Err(
                 WrongInput(format!("{what}; `git revert {}` may bring it back", short(commit))).into()
             );

@@ -2,14 +2,18 @@
 //! lattice that the manifests are for.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use dunlin_host::status::{Manifests, Status};
 
-use crate::ask;
+use super::place;
+use crate::discovery::{self, Running};
+use crate::git::Git;
 use crate::printer::{self, WrongInput};
 use crate::whom::Whom;
+use crate::{ask, client};
 
 /// A lattice as its hosts see it.
 #[derive(Debug, Clone, Default)]
@@ -45,17 +49,36 @@ fn pair(one: &str, other: &str) -> (String, String) {
     (first.to_owned(), second.to_owned())
 }
 
-/// Asks the running `dunlin dev`; `None` if none runs, it is another lattice, or several run and none was named, which is
-/// said.
+/// Asks the running `dunlin dev`; `None` if none runs, or it runs something else than `manifests`. That several run and none
+/// was named is said.
+pub(crate) async fn of(manifests: &place::Manifests, process: Option<u32>) -> Option<Seen> {
+    let running = found(process)?;
+    let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.as_str());
+    let seen = gather(&running, lattice).await?;
+    let same = runs(&running, &manifests.directory, &seen.status.revision);
+    same.unwrap_or(false).then_some(seen)
+}
+
+/// Asks the running `dunlin dev`; `None` if none runs or it is another lattice.
 pub(crate) async fn ask(lattice: Option<&str>, process: Option<u32>) -> Option<Seen> {
-    let hosts = Whom::dev(process).find().await;
-    let hosts = hosts.inspect_err(|error| {
+    gather(&found(process)?, lattice).await
+}
+
+fn found(process: Option<u32>) -> Option<Running> {
+    let running = discovery::find(process);
+    let running = running.inspect_err(|error| {
         if error.is::<WrongInput>() {
             printer::note(error);
         }
     });
+    running.ok()
+}
+
+async fn gather(running: &Running, lattice: Option<&str>) -> Option<Seen> {
+    let asked = running.hosts.iter().map(|(_, admin, _)| client::get::<Status>(*admin, "/v1/status"));
+    let answers = futures::future::join_all(asked).await;
     let mut seen: Option<Seen> = None;
-    for status in ask::all::<Status>(&hosts.ok()?, "/v1/status").await.into_iter().flatten() {
+    for status in answers.into_iter().flatten() {
         if lattice.is_some_and(|lattice| lattice != status.lattice) {
             continue;
         }
@@ -63,6 +86,18 @@ pub(crate) async fn ask(lattice: Option<&str>, process: Option<u32>) -> Option<S
         all.measured(&status);
     }
     seen
+}
+
+/// Whether what runs is what `directory` says, or was at another time: it is within what is followed, or in a repository
+/// that knows the revision in force.
+fn runs(running: &Running, directory: &Path, revision: &str) -> Result<bool> {
+    let directory = directory.canonicalize()?;
+    if running.directory.canonicalize().is_ok_and(|followed| directory.starts_with(followed)) {
+        return Ok(true);
+    }
+    let (Some(followed), Some(git)) = (&running.git, Git::around(&directory)?) else { return Ok(false) };
+    let within = Path::new(&git.name_of(&directory)?).starts_with(followed.path.trim_matches('/'));
+    Ok(within && git.commit(revision).is_ok())
 }
 
 /// What the running lattice follows.

@@ -56,7 +56,7 @@ fn becomes(component: &str, slots: &Slots, running: bool) -> Vec<String> {
     let about = if running {
         "as the running lattice would decide now"
     } else {
-        "by number: no running lattice was asked for its hosts"
+        "by count: no lattice that runs here has it"
     };
     let mut lines =
         vec![format!("{} {}", styled(BOLD, format!("component/{component}")), styled(DIM, about))];
@@ -91,8 +91,9 @@ pub(super) fn done(done: Option<&Done>) {
         };
         printer::note(format!("pushed to {}{earlier}", pushed.to));
         if let Some(reason) = &pushed.not_here {
+            let branch = done.branch.as_deref().unwrap_or("your branch");
             printer::note(format!(
-                "your branch does not have it yet, `git pull --rebase` brings it: {reason}"
+                "{branch} here does not have it yet, `git pull --rebase` there brings it: {reason}"
             ));
         }
     }

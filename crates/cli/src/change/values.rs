@@ -42,13 +42,14 @@ pub(crate) struct Source {
 
 /// Where lines are looked up: the files of one side, and the commit that they are of.
 pub(crate) struct Place<'a> {
-    /// The files, whose paths `name` turns into names within the repository.
+    /// The files.
     pub(crate) files: &'a [File],
     /// The repository, where there is one.
     pub(crate) git: Option<&'a Git>,
-    /// The commit that has the files; none for the working tree.
+    /// The commit that has the lines; none for the working tree.
     pub(crate) revision: Option<&'a str>,
-    /// Of the files that are links, what they lead to, which is what was written.
+    /// Where the paths are names within the repository: of the files that are links, what they lead to, which is what
+    /// was written.
     pub(crate) links: Option<&'a BTreeMap<String, String>>,
 }
 
@@ -82,8 +83,8 @@ impl Place<'_> {
         let Some(git) = self.git else {
             return Ok(Source { file: file.path.clone(), line, commit: None });
         };
-        let name = match self.revision {
-            Some(_) => self.links.and_then(|links| links.get(&file.path)).unwrap_or(&file.path).clone(),
+        let name = match self.links {
+            Some(links) => links.get(&file.path).unwrap_or(&file.path).clone(),
             None => git.name_of(Path::new(&file.path))?,
         };
         let lines = format!("{line},{line}");

@@ -17,7 +17,7 @@ fn plain_it_shows_the_plan_and_writes_nothing() {
     expect![[r#"
         component/todo  spec.sites.aws.replicas  1 -> 2  (app/todo.yaml:13, 1d99531)
         component/todo  spec.sites.gcp.replicas  2 -> 0  (app/todo.yaml:11, 1d99531)
-        component/todo by number: no running lattice was asked for its hosts
+        component/todo by count: no lattice that runs here has it
           starts    1 in aws
           stays     1 in aws
           may stop  2 in gcp, each once 2 others have promised to stay
@@ -48,6 +48,113 @@ fn write_edits_the_file_alone() {
     // Written twice, it says so; nothing is lost.
     let text = bench.text(&with(&["--write"]));
     assert!(text.contains("nothing to change"), "{text}");
+}
+
+#[test]
+fn what_was_written_already_is_committed() {
+    for (extent, staged) in
+        [("--commit", false), ("--commit", true), ("--push", false), ("--push", true), ("--pr", false)]
+    {
+        let bench = Bench::new();
+        bench.text(&with(&["--write"]));
+        if staged {
+            bench.git(&["add", "app/todo.yaml"]);
+        }
+        let text = bench.text(&with(&[extent]));
+        assert!(text.contains("spec.sites.gcp.replicas  2 -> 0  (app/todo.yaml:11, 1d99531)"), "{text}");
+        assert!(
+            text.contains("revision ") && text.contains("todo: move from gcp to aws"),
+            "{extent}: {text}"
+        );
+        let left = if extent == "--pr" { " M app/todo.yaml" } else { "" };
+        assert_eq!(bench.git(&["status", "--porcelain"]), left, "{extent} {staged}");
+        assert!(bench.read("app/todo.yaml").contains("replicas: 0 # home"));
+        if extent == "--push" {
+            assert!(bench.origin("app/todo.yaml").contains("replicas: 0 # home"));
+        }
+        if extent != "--pr" {
+            let text = bench.text(&with(&[extent]));
+            assert!(text.contains("nothing to change"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_was_written_stays_when_it_cannot_be_committed() {
+    let bench = Bench::new();
+    bench.text(&with(&["--write"]));
+    bench.hook("mine/.git", "pre-commit", "exit 1");
+    let before = bench.state();
+    for extent in ["--commit", "--push"] {
+        bench.fails(&with(&[extent]), 1);
+        assert_eq!(bench.state(), before, "{extent}");
+    }
+}
+
+#[test]
+fn what_was_written_with_more_is_refused() {
+    let bench = Bench::new();
+    bench.text(&["move", "todo", "gcp=1", "aws=2", "--directory", "app", "--write"]);
+    let before = bench.state();
+    // Half of what was written, something else, and what the head says: none of them is what is in the file.
+    for changes in [["gcp=1"].as_slice(), &["gcp=0", "aws=2"], &["gcp=2"]] {
+        for extent in ["--commit", "--push", "--pr"] {
+            let arguments = [&["move", "todo"], changes, &["--directory", "app", extent]].concat();
+            let text = bench.fails(&arguments, 2);
+            assert!(
+                text.contains("app/todo.yaml has changes that are not committed"),
+                "{arguments:?}: {text}"
+            );
+        }
+    }
+    assert_eq!(bench.state(), before);
+    // What is changed elsewhere in the working tree is no matter.
+    let text = bench.text(&["move", "shop", "gcp=1", "--directory", "app", "--commit"]);
+    assert!(text.contains("nothing to change"), "{text}");
+}
+
+#[test]
+fn two_at_once_commit_what_each_of_them_said() {
+    let bench = Bench::new();
+    // Long enough for the others to come in between.
+    bench.hook("mine/.git", "pre-commit", "for i in 1 2 3 4 5 6 7 8; do git status >&2; done");
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let bench = &bench;
+        let one = |count: usize| {
+            scope.spawn(move || {
+                let (gcp, message) = (format!("gcp={count}"), format!("{count} in gcp"));
+                bench.dunlin(&["move", "todo", &gcp, "--directory", "app", "--commit", "-m", &message])
+            })
+        };
+        let threads: Vec<_> = (3..7).map(one).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let well = outcomes.iter().filter(|output| output.status.success()).count();
+    assert_eq!(bench.git(&["status", "--porcelain"]), "", "{outcomes:?}");
+    let commits = bench.git(&["log", "--format=%s", "main"]);
+    assert!(well > 0 && commits.lines().count() == 1 + well, "{commits}: {outcomes:?}");
+    for (place, subject) in commits.lines().enumerate().take(well) {
+        let count = subject.split(' ').next().unwrap();
+        let text = bench.git(&["show", &format!("HEAD~{place}:app/todo.yaml")]);
+        assert!(text.contains(&format!("replicas: {count} # home")), "{subject}: {text}");
+    }
+    for output in outcomes.iter().filter(|output| !output.status.success()) {
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("changed while this was worked out; run the command again"), "{text}");
+    }
+}
+
+#[test]
+fn a_commit_of_somebody_else_meanwhile_is_not_taken_back() {
+    let bench = Bench::new();
+    let script = "unset GIT_INDEX_FILE; export GIT_INDEX_FILE=.git/theirs; git read-tree HEAD\n\
+        blob=$(git show HEAD:app/todo.yaml | sed 's/replicas: 2 # home/replicas: 7 # home/' | git hash-object -w --stdin)\n\
+        git update-index --cacheinfo 100644,$blob,app/todo.yaml\n\
+        git update-ref refs/heads/main $(git commit-tree -p HEAD -m Theirs $(git write-tree)); exit 1";
+    bench.hook("mine/.git", "pre-commit", script);
+    bench.fails(&with(&["--commit"]), 1);
+    assert_eq!(bench.git(&["log", "-1", "--format=%s"]), "Theirs");
+    assert!(bench.read("app/todo.yaml").contains("replicas: 7 # home"), "what the head says is there");
 }
 
 #[test]

@@ -109,6 +109,20 @@ fn what_a_registry_does_not_have_or_say() {
 }
 
 #[test]
+fn what_one_registry_does_not_know_keeps_no_other_from_being_pinned() {
+    let registry = Registry::open();
+    let shop = push(&registry, "shop", "1", "shop");
+    let bench = with_images(&registry);
+    let text = bench.fails(&["pin", "--directory", "app", "--commit"], 1);
+    assert!(text.contains("cannot pin todo") && text.contains("no such repository or tag"), "{text}");
+    assert!(text.contains("shop: pin 1 (") && !text.contains("code:"), "{text}");
+    let pinned = bench.read("app/todo.yaml");
+    assert!(pinned.contains(&format!("shop:1@{shop}\n")) && pinned.contains("/todo:1\n"), "{pinned}");
+    let text = bench.fails(&["pin", "--directory", "app"], 1);
+    assert!(text.contains("cannot pin todo") && !text.contains("nothing to change"), "{text}");
+}
+
+#[test]
 fn the_credentials_are_those_of_docker_login() {
     let registry = Registry::with_users(USERS);
     let digest = push(&registry, "todo", "1", "first");

@@ -69,6 +69,113 @@ fn a_protected_branch_suggests_a_pull_request() {
     assert!(text.contains("pushed branch dunlin/todo-move-from-gcp-to-aws-"), "{text}");
 }
 
+/// Notes in `seen` what the clone is like while somebody pushes to `main`, and does `more`.
+fn notes(bench: &Bench, more: &str) {
+    let script = format!(
+        "unset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES; cd {}; \
+         (git rev-parse main; git status --porcelain) > ../seen; {more}",
+        bench.mine().display()
+    );
+    bench.hook("origin.git", "pre-receive", &script);
+}
+
+fn seen(bench: &Bench) -> String {
+    std::fs::read_to_string(bench.path("seen")).unwrap().trim().to_owned()
+}
+
+#[test]
+fn hosts_that_follow_the_clone_see_nothing_of_a_push_that_is_refused() {
+    for behind in [false, true] {
+        let bench = Bench::new();
+        if behind {
+            bench.somebody_pushes("README", |_| "theirs\n".into());
+        }
+        notes(&bench, "exit 1");
+        let before = (bench.state(), bench.git(&["reflog", "main"]));
+        let text = bench.fails(&PUSH, 1);
+        assert!(text.contains("nothing was pushed, and everything is as it was"), "{text}");
+        assert_eq!((bench.state(), bench.git(&["reflog", "main"])), before);
+        if !behind {
+            assert_eq!(seen(&bench), bench.git(&["rev-parse", "HEAD"]));
+        }
+    }
+}
+
+#[test]
+fn the_clone_has_it_once_the_remote_has() {
+    for (behind, more) in [(false, ""), (true, ""), (true, "git merge --quiet --ff-only origin/main")] {
+        let bench = Bench::new();
+        if behind {
+            bench.somebody_pushes("README", |_| "theirs\n".into());
+        }
+        let former = bench.git(&["rev-parse", "HEAD"]);
+        notes(&bench, more);
+        let text = bench.text(&PUSH);
+        assert!(!text.contains("does not have it yet"), "{text}");
+        assert_eq!(seen(&bench), former, "while it is pushed, nothing here has moved");
+        let head = bench.git(&["rev-parse", "HEAD"]);
+        assert_eq!(bench.git_in(&bench.path("origin.git"), &["rev-parse", "main"]), head);
+        // Whoever follows the branch holds what does not descend from what it followed.
+        bench.git(&["merge-base", "--is-ancestor", &former, &head]);
+        let steps = if more.is_empty() { 2 } else { 3 };
+        assert_eq!(bench.git(&["reflog", "main"]).lines().count(), steps);
+        assert_eq!(bench.git(&["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn a_clone_that_went_on_meanwhile_stays_as_it_is() {
+    for (more, why) in [
+        ("git commit -q --allow-empty -m Mine", "main moved on meanwhile"),
+        ("git switch -q -c side", "main is not checked out any more"),
+    ] {
+        let bench = Bench::new();
+        notes(&bench, more);
+        let text = bench.text(&PUSH);
+        for word in ["pushed to origin/main", why, "git pull --rebase"] {
+            assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+        }
+        assert!(bench.origin("app/todo.yaml").contains("replicas: 0 # home"));
+        assert!(bench.read("app/todo.yaml").contains("replicas: 2 # home"));
+        assert_eq!(bench.git(&["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn commits_of_ones_own_are_not_rewritten() {
+    let bench = Bench::new();
+    bench.write("app/redis.yaml", &format!("{}# mine\n", bench.read("app/redis.yaml")));
+    bench.git(&["commit", "--quiet", "--all", "-m", "Mine"]);
+    bench.somebody_pushes("README", |_| "theirs\n".into());
+    let before = bench.state();
+    let text = bench.fails(&PUSH, 1);
+    for word in ["main has commits that are not there", "`git pull`", "everything is as it was"] {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+    assert_eq!(bench.state(), before);
+}
+
+#[test]
+fn hooks_see_the_change_and_are_found_wherever_they_are() {
+    let bench = Bench::new();
+    bench.git(&["config", "core.hooksPath", ".hooks"]);
+    bench.write(".git/info/exclude", ".hooks\nnotes\n");
+    bench.write("notes", "not in Git");
+    let hook = bench.mine().join(".hooks/pre-commit");
+    std::fs::create_dir(hook.parent().unwrap()).unwrap();
+    bench.program(&hook, "grep -q 'replicas: 0 # home' app/todo.yaml && test \"$(git diff --cached --name-only)\" = app/todo.yaml");
+    bench.text(&PUSH);
+    bench.program(&hook, "test -f notes || { echo 'no notes' >&2; exit 1; }");
+    let before = bench.state();
+    let again = ["move", "todo", "gcp=1", "--directory", "app"];
+    let text = bench.fails(&[&again[..], &["--push"]].concat(), 1);
+    for word in ["no notes", "in a working tree aside", "--commit", "everything is as it was"] {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+    assert_eq!(bench.state(), before);
+    bench.text(&[&again[..], &["--commit"]].concat());
+}
+
 /// Breaks the connection of whoever pushes once `main` of the origin has moved, and does `more`.
 fn breaks_off(bench: &Bench, more: &str) {
     let script = format!(

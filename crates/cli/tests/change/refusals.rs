@@ -83,6 +83,43 @@ fn a_hook_that_lets_pass_and_a_signature_that_fails_are_the_users() {
 }
 
 #[test]
+fn one_of_many() {
+    let bench = Bench::new();
+    for name in ["staging", "production"] {
+        bench.write(&format!("{name}/todo.yaml"), &bench.read("app/todo.yaml"));
+    }
+    let words =
+        ["component/todo is in 3 files: ", "app/todo.yaml, ", "production/todo.yaml, ", "--directory"];
+    for arguments in [["move", "todo", "gcp=0"].as_slice(), &["rollback", "todo"], &["pin", "todo"]] {
+        refused(&bench, &[arguments, &["--write"]].concat(), 2, &words);
+    }
+}
+
+#[test]
+fn what_diff_does_not_find() {
+    let bench = Bench::new();
+    refused(&bench, &["diff", "nowhere"], 2, &["there is no directory nowhere"]);
+    refused(&bench, &["diff", "--git", "nowhere"], 2, &["there is no repository ", "/mine/nowhere"]);
+    // From here, and found.
+    refused(&bench, &["diff", "--git", "../origin.git", "--path", "app"], 2, &["no `dunlin dev` answers"]);
+    refused(&bench, &["diff"], 2, &["nothing to compare with", "no `dunlin dev` runs"]);
+}
+
+#[test]
+fn names_as_plans_print_them() {
+    let bench = Bench::new();
+    bench.text(&["move", "component/todo", "gcp=0", "--directory", "app", "--commit"]);
+    refused(
+        &bench,
+        &["move", "provider/redis", "gcp=0", "--directory", "app"],
+        2,
+        &["provider/redis is no component"],
+    );
+    let text = bench.text(&["move", "todo", "gcp=1", "--directory", "app/../app"]);
+    assert!(text.contains("mine/app/todo.yaml") && !text.contains(".."), "{text}");
+}
+
+#[test]
 fn no_upstream_to_push_to() {
     let bench = Bench::new();
     bench.git(&["switch", "--quiet", "-c", "side"]);

@@ -28,6 +28,28 @@ fn a_branch_is_pushed_and_nothing_else_is_touched() {
     assert_eq!(bench.git(&["worktree", "list"]).lines().count(), 1, "nothing is left aside");
     let text = bench.fails(&ASK, 2);
     assert!(text.contains("was asked for before") && text.contains("git branch -D"), "{text}");
+    // The one here forgotten, the one there is not; it has another time.
+    bench.git(&["branch", "--quiet", "-D", &branches[0]]);
+    let output = bench.dunlin_with(&ASK, |command| command.env("GIT_COMMITTER_DATE", "2026-02-02T03:04:05Z"));
+    let (text, way) = (said(&output), format!("git push origin --delete {}", branches[0]));
+    assert!(
+        output.status.code() == Some(1) && text.contains("asked for before") && text.contains(&way),
+        "{text}"
+    );
+    bench.git(&["push", "--quiet", "origin", "--delete", &branches[0]]);
+    bench.text(&ASK);
+}
+
+#[test]
+fn a_remote_may_be_a_path_from_here() {
+    let bench = Bench::new();
+    bench.git(&["remote", "set-url", "origin", "../origin.git"]);
+    bench.text(&ASK);
+    assert_eq!(asked_for(&bench).len(), 1);
+    bench.text(&["move", "todo", "gcp=0", "aws=2", "--directory", "app", "--push"]);
+    bench.git(&["remote", "set-url", "origin", "../nowhere.git"]);
+    let text = bench.fails(&["move", "todo", "gcp=9", "--directory", "app", "--pr"], 1);
+    assert!(!text.contains("`git push` shows why"), "{text}");
 }
 
 #[test]

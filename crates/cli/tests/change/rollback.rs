@@ -24,7 +24,7 @@ fn the_last_change_of_an_object_goes_and_what_came_since_stays() {
     expect![[r#"
         component/todo  spec.sites.aws.replicas  2 -> 1  (app/todo.yaml:13, a0ae9a2)
         component/todo  spec.sites.gcp.replicas  0 -> 2  (app/todo.yaml:11, a0ae9a2)
-        component/todo by number: no running lattice was asked for its hosts
+        component/todo by count: no lattice that runs here has it
           starts    2 in gcp
           stays     1 in aws
           may stop  1 in aws, each once 3 others have promised to stay
@@ -101,6 +101,58 @@ fn what_cannot_be_rolled_back_says_so() {
     assert!(text.contains("component/queue is not in the head") && text.contains("git log -- app"), "{text}");
     let text = bench.fails(&["rollback", "thing/todo", "--directory", "app"], 2);
     assert!(text.contains("unknown kind"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_read_is_said_with_its_place() {
+    let broken = |text: String| text.replace("  sites:\n    gcp:", "  sites: [\n    gcp:");
+    let arguments: [&[&str]; 3] = [&["rollback", "todo"], &["rollback"], &["rollback", "todo", "--commit"]];
+    let refused = |bench: &Bench, words: &[&str]| {
+        let before = bench.state();
+        for arguments in arguments {
+            let text = bench.fails(&[arguments, &["--directory", "app"]].concat(), 2);
+            for word in words {
+                assert!(text.contains(word), "{arguments:?}: {word:?} is missing in:\n{text}");
+            }
+        }
+        assert_eq!(bench.state(), before);
+    };
+    let changed = || {
+        let bench = Bench::new();
+        commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:2").replace("shop:1", "shop:2"));
+        bench
+    };
+    let bench = changed();
+    commit(&bench, "app/todo.yaml", broken);
+    refused(&bench, &["component/", "app/todo.yaml:1"]);
+    commit(&bench, "app/todo.yaml", |text| text.replace("sites: [", "sites:"));
+    refused(&bench, &["component/", "app/todo.yaml:1", "--to"]);
+
+    // In the working tree alone, as bytes that are no text, or half merged.
+    let bench = changed();
+    std::fs::write(bench.mine().join("app/todo.yaml"), [0xff, 0xfe]).unwrap();
+    let text = bench.fails(&["rollback", "todo", "--directory", "app"], 2);
+    assert!(text.contains("app/todo.yaml:1:1") && text.contains("UTF-8"), "{text}");
+    let bench = changed();
+    bench.git(&["branch", "side", "HEAD~1"]);
+    bench.git(&["switch", "--quiet", "side"]);
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:3"));
+    let mut merge = std::process::Command::new("git");
+    merge.args(["-c", "user.name=A", "-c", "user.email=a@example.com", "merge", "--quiet", "main"]);
+    assert!(!merge.current_dir(bench.mine()).output().unwrap().status.success(), "it conflicts");
+    for arguments in
+        [["rollback", "todo"].as_slice(), &["move", "todo", "gcp=1"], &["rollback", "todo", "--commit"]]
+    {
+        let text = bench.fails(&[arguments, &["--directory", "app"]].concat(), 2);
+        assert!(text.contains("a merge is under way") && text.contains("git merge --abort"), "{text}");
+    }
+}
+
+#[test]
+fn the_top_of_a_repository_has_a_name() {
+    let bench = Bench::new();
+    let text = bench.fails(&["rollback", "nope", "--directory", "."], 2);
+    assert!(text.contains("`git log -- .`"), "{text}");
 }
 
 #[test]

@@ -93,6 +93,16 @@ fn a_commit_in_a_repository_on_this_machine_moves_a_component() {
         conditions.iter().any(held).then_some(())
     });
     there(&world, 2, 0);
+    for arguments in [["diff"].as_slice(), &["diff", "--worktree"]] {
+        let output = world.dunlin(arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.code() == Some(2) && text.contains("held") && text.contains("replaces:"),
+            "{text}"
+        );
+    }
+    let text = world.text(&["move", "todo", "gcp=0", "aws=2"]);
+    assert!(text.contains("this changes nothing: ") && text.contains(&rewritten[..7]), "{text}");
     let tally = traffic.stop();
     assert!(tally.failures.is_empty(), "{:#?} of {}", tally.failures, tally.well);
     tally.check_list(&addresses[0]);
@@ -108,6 +118,12 @@ fn over_http_all_processes_follow_within_a_second_of_the_first() {
     let world = World::with(&[("todo", "todo")], &["--real", "--git", &url, "--path", "deploy"]);
     there(&world, 2, 1);
     assert_eq!(world.announced().unwrap()["directory"], "");
+    let output = world.dunlin(&["diff"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && text.contains(&format!("{} is what runs", &repository.head()[..7])),
+        "{text}"
+    );
     let processes = std::fs::read_to_string("/proc/self/mounts").map(|_| ps()).unwrap_or_default();
     assert!(!processes.contains(&format!("--git={url}")), "it is for the file, not for a list of processes");
     let mut longest = Duration::ZERO;

@@ -58,6 +58,18 @@ fn a_plan_names_hosts_and_what_was_measured() {
         );
     }
     assert_eq!(std::fs::read_to_string(world.manifests.join("todo.yaml")).unwrap(), before);
+    // The same by name, and nothing that runs here.
+    let other = tempfile::tempdir().unwrap();
+    for (name, text) in crate::world::todo_manifests() {
+        std::fs::write(other.path().join(name), text).unwrap();
+    }
+    let text = world.text(&["move", "todo", "gcp=0", "--directory", other.path().to_str().unwrap()]);
+    assert!(text.contains("by count: no lattice that runs here has it"), "{text}");
+    let text = printed(&world, &["move", "todo", "gcp=0"]);
+    assert!(
+        text.contains(&format!("in {}, which the running `dunlin dev` follows", world.manifests.display())),
+        "{text}"
+    );
     let text = world.text(&["move", "todo", "aws=5"]);
     assert!(text.contains("2 of 5 in aws: two live hosts"), "{text}");
 }
@@ -86,6 +98,8 @@ fn diff_tells_what_a_commit_would_change_in_what_runs() {
     git(&["add", "."]);
     git(&["commit", "--quiet", "-m", "Begin"]);
     assert_eq!(diff(&[]).0, Some(0), "{}", diff(&[]).1);
+    let (code, text) = diff(&["--worktree"]);
+    assert!(code == Some(0) && text.contains("the files say nothing that dir-"), "{text}");
 
     // A commit that is not followed: the files go back to what they were.
     let path = world.manifests.join("todo.yaml");

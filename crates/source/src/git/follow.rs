@@ -9,13 +9,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Nudges;
+use super::judge::{InForce, judge};
 use super::local;
 use super::look::{Look, Looking, Question, Seen};
-use super::order::{Head, Order, order};
 use super::schedule::{Purpose, Schedule};
 use super::settings::GitSettings;
 use super::trouble::Trouble;
-use crate::settle::{last_good_state, publish, report, settle, understand, unreadable};
+use crate::settle::{last_good_state, publish, report, understand, unreadable};
 use crate::{Condition, LastGood, SourceError, State};
 
 /// How long a host that has a last good state waits for its first look before it goes on with that.
@@ -164,24 +164,11 @@ impl Follower {
     fn judge(&mut self, seen: Seen) {
         let Seen { commit, listing, descends } = seen;
         let (_, reading) = understand(listing);
-        let replaces = reading.snapshot.lattice.as_ref().and_then(|lattice| lattice.spec.replaces.as_deref());
-        let head = Head { id: &commit.id, descends, replaces };
         let before = &self.judged;
-        self.judged = match order(Some(&before.revision), head) {
-            Order::Apply => {
-                let state = settle(commit.id.clone(), reading, &before.snapshot);
-                if state.conditions.contains(&Condition::HeldEmpty) {
-                    // Nothing of it is in force, so what follows need not descend from it.
-                    held(before, Condition::HeldEmpty)
-                } else {
-                    State { commit: Some(commit.clone()), ..state }
-                }
-            }
-            Order::Hold => {
-                let mistake = reading.mistakes.first().map(ToString::to_string);
-                let (head, in_force) = (commit.id.clone(), before.revision.clone());
-                held(before, Condition::HeldOrder { head, in_force, mistake })
-            }
+        let in_force = InForce { revision: &before.revision, snapshot: &before.snapshot };
+        self.judged = match judge(in_force, &commit.id, descends, reading) {
+            Ok(state) => State { commit: Some(commit.clone()), ..state },
+            Err(why) => held(before, why),
         };
         self.known = Some(commit.id.clone());
         if let Some(nudges) = self.nudges.as_ref().filter(|_| self.told.as_ref() != Some(&commit.id)) {

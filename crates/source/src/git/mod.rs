@@ -1,6 +1,6 @@
 //! A Git repository as a source: fetched now and then and after a nudge, read whole, one commit at a time.
 //!
-//! - `schedule`, `order`: pure; when to look, and whether a head may come into force.
+//! - `schedule`, `order`, `judge`: pure; when to look, and whether a head may come into force.
 //! - `look`: one look in a thread of its own; `fetch`, `http`, `ssh`, `program`, `credentials` bring the branch,
 //!   `clone` keeps it, `read` lists the files of a commit; `bound` limits all of it.
 //! - `follow`: from look to look, and from what was seen to what is in force.
@@ -11,6 +11,7 @@ mod credentials;
 mod fetch;
 mod follow;
 mod http;
+mod judge;
 mod local;
 mod look;
 mod order;
@@ -28,6 +29,7 @@ use dunlin_manifest::{File, Reading};
 use tokio::sync::watch;
 
 pub use bound::GitLimits;
+pub use judge::{InForce, would_hold};
 pub use settings::{GitSettings, check_branch, read_path};
 pub use url::{GitUrl, GitUrlError};
 
