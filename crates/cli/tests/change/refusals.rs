@@ -101,7 +101,7 @@ fn what_diff_does_not_find() {
     refused(&bench, &["diff", "nowhere"], 2, &["there is no directory nowhere"]);
     refused(&bench, &["diff", "--git", "nowhere"], 2, &["there is no repository ", "/mine/nowhere"]);
     // From here, and found.
-    refused(&bench, &["diff", "--git", "../origin.git", "--path", "app"], 2, &["no `dunlin dev` answers"]);
+    refused(&bench, &["diff", "--git", "../origin.git", "--path", "app"], 2, &["no `dunlin dev` runs"]);
     refused(&bench, &["diff"], 2, &["nothing to compare with", "no `dunlin dev` runs"]);
 }
 
