@@ -173,7 +173,12 @@ fn reading_after(manifests: &Manifests, edits: &[Edit]) -> Result<Reading> {
 }
 
 fn lines(edit: &Edit) -> Lines {
-    let lines = edit.difference().into_iter().map(|(sign, line)| format!("{sign} {line}")).collect();
+    let mut lines: Vec<String> =
+        edit.difference().into_iter().map(|(sign, line)| format!("{sign} {line}")).collect();
+    // An empty line around a change helps nobody to find it.
+    while lines.last().is_some_and(|line| line.trim().is_empty()) {
+        lines.pop();
+    }
     Lines { file: edit.path.display().to_string(), lines }
 }
 

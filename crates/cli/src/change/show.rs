@@ -1,5 +1,7 @@
 //! Plans and what was done of them, for people.
 
+use std::path::Path;
+
 use super::plan::Slots;
 use super::publish::Done;
 use super::values::Value;
@@ -22,7 +24,7 @@ pub(super) fn rendered(plan: &Plan, running: bool) -> Vec<String> {
         lines.push(format!("{} {}", styled(WARN, "warning"), warning.message));
     }
     for Lines { file, lines: changed } in &plan.files {
-        lines.push(styled(DIM, file));
+        lines.push(styled(DIM, from_here(Path::new(file)).display()));
         lines.extend(changed.iter().map(|line| match line.chars().next() {
             Some('-') => styled(BAD, line),
             Some('+') => styled(GOOD, line),
@@ -30,6 +32,12 @@ pub(super) fn rendered(plan: &Plan, running: bool) -> Vec<String> {
         }));
     }
     lines
+}
+
+/// A path as one would type it here.
+fn from_here(path: &Path) -> &Path {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }
 
 /// One value: the object, the field, what it was and will be, and where it comes from.
