@@ -31,7 +31,7 @@ pub use files::{
 };
 pub use git::{
     GitLimits, GitSettings, GitSource, GitUrl, GitUrlError, InForce, Nudges, check_branch, read_path,
-    read_repository, would_hold,
+    read_repository, resolve_link, would_hold,
 };
 pub use kept::{KeptError, KeptFile};
 pub use last_good::{LastGood, LastGoodError};

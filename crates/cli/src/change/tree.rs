@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 use dunlin_manifest::{File, Reading};
 use dunlin_source::{
     MAXIMUM_DEPTH, MAXIMUM_FILES, MAXIMUM_NAMES, MAXIMUM_SIZE, MAXIMUM_TOTAL, Unreadable, is_manifest,
-    is_passed_over, not_utf8, too_large,
+    is_passed_over, not_utf8, resolve_link, too_large,
 };
 
 use crate::git::{Git, literally, short};
@@ -173,7 +173,7 @@ impl Walk<'_> {
         let (mut at, mut target) = (path.to_owned(), self.contents(entry)?);
         for _ in 1..HOPS {
             let to = match target {
-                Ok(to) => resolved(&at, &to),
+                Ok(to) => resolve_link(&at, &to),
                 Err(unreadable) => return Ok(Err(unreadable)),
             };
             let Some(to) = to else {
@@ -204,23 +204,6 @@ impl Walk<'_> {
         }
         Ok(String::from_utf8(self.git.blob(entry.id)?).map_err(|error| not_utf8(error.utf8_error())))
     }
-}
-
-/// Where a link at `from` leads, as a name within the repository; `None` if that is outside.
-fn resolved(from: &str, target: &str) -> Option<String> {
-    if target.starts_with('/') {
-        return None;
-    }
-    let mut parts: Vec<&str> = from.split('/').collect();
-    parts.pop();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            name => parts.push(name),
-        }
-    }
-    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 /// The name of a directory within the repository.

@@ -30,6 +30,7 @@ use tokio::sync::watch;
 
 pub use bound::GitLimits;
 pub use judge::{InForce, would_hold};
+pub use read::resolve_link;
 pub use settings::{GitSettings, check_branch, read_path};
 pub use url::{GitUrl, GitUrlError};
 

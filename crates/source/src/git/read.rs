@@ -135,7 +135,7 @@ impl Walk<'_> {
                 return Ok(Ok(id));
             }
             let target = match self.contents(id)? {
-                Ok(target) => resolved(&at, &target),
+                Ok(target) => resolve_link(&at, &target),
                 Err(unreadable) => return Ok(Err(unreadable)),
             };
             let Some(target) = target else {
@@ -164,7 +164,8 @@ impl Walk<'_> {
 }
 
 /// Where a link at `from` leads, as a path in the repository; `None` if that is outside.
-fn resolved(from: &str, target: &str) -> Option<String> {
+#[must_use]
+pub fn resolve_link(from: &str, target: &str) -> Option<String> {
     if target.starts_with('/') {
         return None;
     }
@@ -182,7 +183,7 @@ fn resolved(from: &str, target: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::resolved;
+    use super::resolve_link;
 
     #[test]
     fn links_stay_in_the_repository() {
@@ -195,7 +196,7 @@ mod tests {
             ("a.yaml", "..", None),
             ("x/a.yaml", "..", None),
         ] {
-            assert_eq!(resolved(from, target).as_deref(), expected, "{from} -> {target}");
+            assert_eq!(resolve_link(from, target).as_deref(), expected, "{from} -> {target}");
         }
     }
 }
