@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dunlin_agent::{HostFacts, LatticeView};
 use dunlin_lattice::Bus;
-use dunlin_manifest::Snapshot;
+use dunlin_manifest::{Mistake, Origin, Snapshot};
 use dunlin_placement::Desired;
 use dunlin_source::{LastGood, State};
 use tokio::sync::watch;
@@ -107,10 +107,14 @@ fn remember_former(shared: &Shared, snapshot: &Arc<Snapshot>, resolved: Option<&
 
 /// What the source has to say about manifests, as conditions.
 pub(crate) fn source_conditions(state: &State) -> Vec<Condition> {
-    let mistakes = state.mistakes.iter().map(|mistake| Condition {
-        object: mistake.object.as_ref().map(object_name).unwrap_or_default(),
-        reason: "Invalid".into(),
-        message: mistake.to_string(),
+    let mistakes = state.mistakes.iter().flat_map(|mistake| {
+        let message = mistake.to_string();
+        let holds = held_by(mistake, &state.snapshot);
+        holds.into_iter().map(move |object| Condition {
+            object,
+            reason: "Invalid".into(),
+            message: message.clone(),
+        })
     });
     let others = state.conditions.iter().map(|condition| Condition {
         object: String::new(),
@@ -124,6 +128,20 @@ pub(crate) fn source_conditions(state: &State) -> Vec<Condition> {
         message: condition.to_string(),
     });
     mistakes.chain(others).collect()
+}
+
+/// The objects that a mistake keeps at their last good form: the one that it is in, or all of a file that cannot be read.
+fn held_by(mistake: &Mistake, snapshot: &Snapshot) -> Vec<String> {
+    if let Some(object) = &mistake.object {
+        return vec![object_name(object)];
+    }
+    let of_file = |origin: &Origin| origin.file == mistake.file;
+    let components = snapshot.components.values().filter(|object| of_file(&object.origin));
+    let providers = snapshot.providers.values().filter(|object| of_file(&object.origin));
+    let names = components.map(|object| format!("component/{}", object.name));
+    let names: Vec<_> = names.chain(providers.map(|object| format!("provider/{}", object.name))).collect();
+    // Of a file that had none it is still to be told.
+    if names.is_empty() { vec![String::new()] } else { names }
 }
 
 /// `component/todo` for `WasmComponent/todo`, as commands name objects.

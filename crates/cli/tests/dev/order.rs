@@ -71,8 +71,20 @@ fn what_does_not_follow_is_held_and_nothing_stops() {
     world.wait_for("the rest of it", || all_follow(&world, &mistaken));
     assert_eq!(is(&world, 2, 0), Some(()));
 
+    // One that cannot be read at all holds back all that was in it.
+    repository.edit("todo.yaml", |text| text.replace("  sites:\n", "  sites: [\n"));
+    let broken = repository.commit("a file that is no YAML");
+    world.wait_for("the broken file", || all_follow(&world, &broken));
+    let output = world.dunlin(&["rollout", "todo", "--revision", &broken, "--timeout", "20s"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        !output.status.success() && text.contains("stalled: todo: ") && text.contains("todo.yaml:"),
+        "{text}"
+    );
+    assert_eq!(is(&world, 2, 0), Some(()));
+    repository.git(&["revert", "--no-edit", &broken, &mistaken]);
+
     // What is suspended starts nothing and stops nothing, whatever else its manifest says.
-    repository.git(&["revert", "--no-edit", "HEAD"]);
     repository.edit("todo.yaml", |text| text.replace("spec:\n", "spec:\n  suspend: true\n"));
     let suspended = repository.moves("todo.yaml", "todo", &[("gcp", 0), ("aws", 2)]);
     world.wait_for("the suspension", || all_follow(&world, &suspended));
