@@ -9,6 +9,8 @@ use dunlin_host::events::{Event, What};
 pub(super) struct Steps {
     /// By host and component: what is told once the step is done.
     open: BTreeMap<(String, String), Open>,
+    /// By host and component: the identity of the last update that was begun.
+    tried: BTreeMap<(String, String), String>,
     /// By component and reason: the host whose failure told it.
     reasons: BTreeMap<(String, String), String>,
 }
@@ -47,6 +49,7 @@ impl Steps {
         let mark = match &event.what {
             What::Starting | What::UpdateBegun => {
                 *open = Open::default();
+                self.tried.insert(key, event.identity.clone());
                 return None;
             }
             What::Compiled { .. } => {
@@ -66,7 +69,11 @@ impl Steps {
                 Mark::Good
             }
             What::Stopped { .. } => {
-                let before = if open.leaves { "" } else { "the old one " };
+                let before = match self.tried.get(&key) {
+                    _ if open.leaves => "",
+                    Some(tried) if *tried == event.identity => "what was tried ",
+                    _ => "the old one ",
+                };
                 open.phrases.push(format!("{before}{words}"));
                 Mark::Good
             }
@@ -116,14 +123,18 @@ mod tests {
 
     #[test]
     fn a_line_for_each_step() {
-        let event = |host: &str, what| Event {
+        let of = |identity: &str, host: &str, what| Event {
             number: 0,
             time: 0,
             host: host.into(),
             component: "todo".into(),
             revision: "dir-2".into(),
-            identity: String::new(),
+            identity: identity.into(),
             what,
+        };
+        let event = |host: &str, what: What| {
+            let identity = if matches!(what, What::Stopped { .. }) { "old" } else { "new" };
+            of(identity, host, what)
         };
         let compiled = || What::Compiled { took: 41, from: "compiler".into() };
         let promised = vec!["aws/aws-1".to_owned(), "aws/aws-2".to_owned()];
@@ -149,6 +160,8 @@ mod tests {
             event("gcp/gcp-2", What::Updated { after: 100 }),
             event("gcp/gcp-2", What::Stopped { finished: 1, cut: 0 }),
             event("gcp/gcp-3", What::GivenUp),
+            of("new", "gcp/gcp-4", What::UpdateBegun),
+            of("new", "gcp/gcp-4", What::Stopped { finished: 10, cut: 0 }),
         ];
         let mut steps = Steps::default();
         let lines: Vec<_> = events.iter().filter_map(|event| steps.take(event, false)).collect();
@@ -160,7 +173,8 @@ mod tests {
             Good gcp-1 asked to leave: aws-1 and aws-2 stay; finished 12 requests, stopped
             Good gcp-2 compiled (41 ms), updated
             Good gcp-2 the old one finished 1 request, stopped
-            Plain gcp-3 no longer to be started here"#]]
+            Plain gcp-3 no longer to be started here
+            Good gcp-4 what was tried finished 10 requests, stopped"#]]
         .assert_eq(&text.join("\n"));
     }
     #[test]

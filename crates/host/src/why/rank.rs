@@ -17,7 +17,9 @@ pub(crate) fn site(demand: &Demand, name: &str, hosts: &[HostView], me: &HostId)
         let why = match refusal(demand, asked, host, me) {
             Some(refusal) => refusal,
             None if wanted => format!("wanted: number {} in rank", place + 1),
-            None if outcome.passes_over(id) => "passed over: it failed here, others stand in".to_owned(),
+            None if outcome.passes_over(id) => {
+                "passed over: it failed here, another host may stand in".to_owned()
+            }
             None if asked.replicas == Replicas::Count(0) => "none is asked for here".to_owned(),
             None => format!("not needed: number {} in rank", place + 1),
         };
@@ -141,7 +143,7 @@ mod tests {
             gcp/gone false | gone: it said goodbye
             gcp/silent false | silent for 12 s
             gcp/drains false | draining
-            gcp/failed false | passed over: it failed here, others stand in
+            gcp/failed false | passed over: it failed here, another host may stand in
             gcp/fresh false | not confirmed: it has not read its source
             gcp/spare true | wanted: number 9 in rank
             gcp/other false | not needed: number 10 in rank"#]]

@@ -171,9 +171,9 @@ fn stalled(facts: &Facts, ready: &Verdict, waits: &[Found]) -> Verdict {
     }
     // What a host says that is silent, or follows another revision, is of the past.
     let heard = facts.hosts.iter().filter(|host| host.same && !host.silent);
-    let said = heard.flat_map(|host| host.says.iter().map(move |says| (host, says)));
-    if let Some((host, (_, message, _))) = said.into_iter().find(|(_, (kind, ..))| kind == "Stalled") {
-        return verdict(Truth::True, "CanaryAborted", format!("{}: {message}", host.name));
+    let mut said = heard.flat_map(|host| &host.says);
+    if let Some((_, message, _)) = said.find(|(kind, ..)| kind == "Stalled") {
+        return verdict(Truth::True, "CanaryAborted", message.as_str());
     }
     if ready.status == Truth::True {
         return no();

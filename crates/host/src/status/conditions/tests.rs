@@ -229,8 +229,8 @@ fn failures_are_tried_again_and_stall_in_the_end() {
         expect![[r#"
             Failed
             Ready False CanaryAborted: 1 of 2 in aws ready of what Git says; what ran before goes on
-            Progressing False Stalled: aws/aws-1: 3 of 100 requests failed
-            Stalled True CanaryAborted: aws/aws-1: 3 of 100 requests failed"#]],
+            Progressing False Stalled: 3 of 100 requests failed
+            Stalled True CanaryAborted: 3 of 100 requests failed"#]],
     );
     let unready = SlotReport { since_ms: 20_000, ..slot(SlotState::Unready) };
     check(
