@@ -75,6 +75,7 @@ impl Announcement {
     pub(crate) fn write(running: &Running) -> Result<Self> {
         let folder = folder();
         create_private(&folder)?;
+        remove_stale(&folder);
         let path = folder.join(format!("dev-{}.json", running.process));
         replace(&path, running)?;
         Ok(Self { path })
@@ -92,6 +93,19 @@ impl Announcement {
 impl Drop for Announcement {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Removes what processes left that were killed; it is in nobody's way, so what cannot be removed may stay.
+fn remove_stale(folder: &std::path::Path) {
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let process = name.strip_prefix("dev-").and_then(|rest| rest.split('.').next()?.parse().ok());
+        let process = process.and_then(rustix::process::Pid::from_raw);
+        let gone = |process| rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH);
+        if process.is_some_and(gone) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -238,6 +252,23 @@ mod tests {
             processes: Vec::new(),
             viewers: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_the_killed_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let names = [child.id(), std::process::id()].map(|process| format!("dev-{process}.json"));
+        for name in names.iter().map(String::as_str).chain(["other.json", "dev-x.json"]) {
+            std::fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        remove_stale(folder.path());
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left.len(), 3, "{left:?}");
+        assert!(!left.iter().any(|name| name.to_str() == Some(&names[0])));
     }
 
     #[test]
