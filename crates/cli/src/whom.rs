@@ -35,6 +35,8 @@ pub(crate) struct Hosts {
     pub(crate) directory: PathBuf,
     /// The working tree of the repository that they follow, where it is known here.
     pub(crate) tree: Option<PathBuf>,
+    /// The branch that they follow there, if it is named.
+    pub(crate) branch: Option<String>,
     /// What to do if none of them answers.
     pub(crate) remedy: &'static str,
 }
@@ -63,6 +65,7 @@ impl Whom {
                 admin: running.hosts.iter().map(|(_, admin, _)| *admin).collect(),
                 words: format!("`dunlin dev` (process {})", running.process),
                 directory: running.directory,
+                branch: running.git.as_ref().and_then(|git| git.branch.clone()),
                 tree: running.git.and_then(|git| git.tree),
                 remedy: "are all of them killed? try `dunlin revive SITE`",
             });
@@ -77,6 +80,7 @@ impl Whom {
             words: names.join(", "),
             directory: PathBuf::new(),
             tree: None,
+            branch: None,
             remedy: "are these their admin ports (8081, unless they were told otherwise), and can they be reached from here?",
         })
     }

@@ -34,8 +34,8 @@ use crate::whom::{self, Whom};
 pub(crate) struct Options {
     /// The components; without any, those that the revision changes.
     components: Vec<String>,
-    /// The revision; the first digits of a commit are enough. Without it the one that the directory is now, else the
-    /// one that hosts follow.
+    /// The revision; the first digits of a commit are enough. Without it what the directory, or the head of the followed
+    /// working tree, is now; else the one that hosts follow.
     #[arg(long)]
     revision: Option<String>,
     /// How long to wait.
@@ -153,6 +153,14 @@ async fn current(hosts: &whom::Hosts) -> Result<String> {
             let reading = tokio::task::spawn_blocking(move || dunlin_source::directory_revision(&directory));
             // A directory that cannot be read is what the hosts say of it.
             Ok(reading.await?.unwrap_or(revision))
+        }
+        // As of a directory, what stands there now: hosts may not have seen it yet.
+        Some(revision) if !revision.starts_with("dir-") => {
+            let head = hosts
+                .tree
+                .as_deref()
+                .map(|tree| Git::of(tree).commit(hosts.branch.as_deref().unwrap_or("HEAD")));
+            head.unwrap_or(Ok(revision))
         }
         Some(revision) => Ok(revision),
         None => {

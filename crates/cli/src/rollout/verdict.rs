@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dunlin_host::history::{Change, ChangeKind, Outcome, Revision};
-use dunlin_host::status::{ComponentStatus, Condition, Kstatus, Truth, Wait};
+use dunlin_host::status::{ComponentStatus, Condition, HostStatus, Kstatus, Truth, Wait};
 use dunlin_manifest::short_revision;
 
 use super::look::{Look, is};
@@ -53,6 +53,10 @@ pub(super) fn judge(looks: &[Look], revision: &str, components: &[String], waite
             waits.push(wait(&look.host, "Following", what));
         }
         for name in &components {
+            // Whether what was ready there still is, nobody can tell.
+            waits.extend(
+                silent(look, name).map(|host| wait(&host, "Silent", format!("runs {name} and is not heard"))),
+            );
             let Some(component) = look.status.components.get(name) else {
                 waits.extend(
                     still_at(look, name).map(|host| wait(&host, "Deleted", format!("still runs {name}"))),
@@ -142,10 +146,20 @@ fn superseded<'a>(look: &'a Look, revision: &str) -> Option<&'a str> {
 
 /// Hosts with a slot of a component that Git does not have any more.
 fn still_at(look: &Look, component: &str) -> impl Iterator<Item = String> {
+    slots(look, component).map(|(name, _)| name)
+}
+
+/// Hosts with a slot of a component, by name.
+fn slots<'a>(look: &'a Look, component: &str) -> impl Iterator<Item = (String, &'a HostStatus)> {
     let sites = look.status.sites.iter().flat_map(|(site, status)| {
         status.hosts.iter().map(move |(host, status)| (format!("{site}/{host}"), status))
     });
-    sites.filter(move |(_, host)| host.slots.contains_key(component)).map(|(name, _)| name)
+    sites.filter(move |(_, host)| host.slots.contains_key(component))
+}
+
+/// Hosts with a slot of a component that the looking host does not hear.
+fn silent(look: &Look, component: &str) -> impl Iterator<Item = String> {
+    slots(look, component).filter(|(_, host)| host.state == "silent").map(|(name, _)| name)
 }
 
 /// Whether every host that follows the revision has noted how it went.
@@ -196,7 +210,7 @@ impl Summary {
 
 #[cfg(test)]
 mod tests {
-    use dunlin_host::status::{ComponentCondition, HostStatus, SiteStatus};
+    use dunlin_host::status::{ComponentCondition, SiteStatus};
     use expect_test::{Expect, expect};
 
     use super::*;
@@ -289,6 +303,14 @@ mod tests {
         replaced.revisions.push(known("dir-2", Outcome::Superseded));
         check(std::slice::from_ref(&replaced), &["todo"], 1, expect!["gcp-1 still follows dir-3 since 1 s"]);
         check(&[replaced], &["todo"], 3, expect!["stalled: dir-3 took its place at gcp/gcp-1"]);
+        let mut unheard = current("gcp/gcp-1");
+        let host = HostStatus {
+            state: "silent".into(),
+            slots: [("todo".to_owned(), Default::default())].into(),
+            ..HostStatus::default()
+        };
+        unheard.status.sites.insert("aws".into(), SiteStatus { hosts: [("aws-1".to_owned(), host)].into() });
+        check(&[unheard], &[], 1, expect!["aws-1 runs todo and is not heard since 1 s"]);
         let mut deleted = current("gcp/gcp-1");
         deleted.status.components.clear();
         let host =
