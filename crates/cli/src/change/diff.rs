@@ -178,7 +178,8 @@ fn changes(before: &Snapshot, after: &Snapshot, side: &Side) -> Result<Vec<Chang
         revision: side.revision.as_deref(),
         links: side.links.as_ref(),
     };
-    let meanings = differences(before, after).into_iter().map(|difference| meaning::of(&difference));
+    let meanings = differences(before, after);
+    let meanings = meanings.iter().map(|difference| meaning::of(difference, before, after));
     let values = values::values(before, after, &place)?;
     Ok(values.into_iter().zip(meanings).map(|(value, meaning)| Change { value, meaning }).collect())
 }
