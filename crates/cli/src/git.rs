@@ -31,6 +31,13 @@ impl Said {
         let parts = [self.output.trim(), self.trouble.trim()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     }
+
+    /// The same without git's hints: what they advise is for whoever ran that very command, where it ran. Not by a setting
+    /// of git's, which hooks would inherit.
+    pub(crate) fn without_hints(&self) -> String {
+        let words = self.words();
+        words.lines().filter(|line| !line.starts_with("hint:")).collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Git {

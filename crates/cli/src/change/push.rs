@@ -141,7 +141,8 @@ fn send(git: &Git, upstream: &Upstream, revision: &str) -> Result<Answer> {
     let Upstream { remote, branch } = upstream;
     let target = format!("{revision}:refs/heads/{branch}");
     let said = git.attempt(["push", "--porcelain", remote, &target])?;
-    Ok(read(said.well, &said.output, said.words()).settled(|| arrival::look(git, remote, branch, revision)))
+    Ok(read(said.well, &said.output, said.without_hints())
+        .settled(|| arrival::look(git, remote, branch, revision)))
 }
 
 /// Pushes a branch that the remote does not have yet.
@@ -152,7 +153,7 @@ pub(crate) fn send_branch(git: &Git, to: &Upstream, revision: &str) -> Result<()
     let Upstream { remote, branch } = to;
     let target = format!("refs/heads/{branch}:refs/heads/{branch}");
     let said = git.attempt(["push", "--porcelain", "--set-upstream", remote, &target])?;
-    let answer = read(said.well, &said.output, said.words());
+    let answer = read(said.well, &said.output, said.without_hints());
     let answer = answer.settled(|| arrival::look(git, remote, branch, revision));
     let remote = to.shown();
     match answer {

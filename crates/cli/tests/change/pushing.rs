@@ -51,6 +51,8 @@ fn a_conflict_leaves_everything_as_it_was() {
     ] {
         assert!(text.contains(word), "{word:?} is missing in:\n{text}");
     }
+    // There is no rebase here that could go on.
+    assert!(text.contains("CONFLICT") && !text.contains("hint:") && !text.contains("--continue"), "{text}");
     assert_eq!(bench.state(), before);
 }
 
