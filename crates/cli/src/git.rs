@@ -174,6 +174,14 @@ impl Git {
         Ok(parts.join("/"))
     }
 
+    /// Whether a commit is or has `older` among its ancestors; not, if either is not here.
+    ///
+    /// # Errors
+    /// There is no `git`.
+    pub(crate) fn contains(&self, newer: &str, older: &str) -> Result<bool> {
+        Ok(self.attempt(["merge-base", "--is-ancestor", older, newer])?.well)
+    }
+
     /// The full id of a commit.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod seen;
 mod show;
 mod tree;
 mod turn;
+mod unsent;
 mod values;
 mod warnings;
 
@@ -131,6 +132,9 @@ fn carry_out(
     let done = if how.extent.acts() && !edits.is_empty() {
         Some(publish::publish(edits, how.extent, &message)?)
     } else {
+        if edits.is_empty() {
+            git.iter().try_for_each(|git| unsent::refuse(git, how.extent))?;
+        }
         None
     };
     match how.output {
