@@ -16,6 +16,7 @@ mod image;
 mod local;
 mod meaning;
 pub(crate) mod moving;
+mod origins;
 pub(crate) mod pin;
 mod place;
 mod plan;
