@@ -104,9 +104,8 @@ async fn compare(options: Options) -> Result<ExitCode> {
     let nothing = "there is nothing to compare with";
     let mut running = seen::manifests(options.process).await.context(nothing)?;
     let follows = discovery::find(options.process).context(nothing)?;
-    let followed = follows.git.as_ref().map_or(follows.directory.as_path(), |git| Path::new(&git.path));
     // Whatever a file is called here and there, it is the same one that holds back its objects.
-    origins::rename(&mut running.snapshot, followed, &side.root);
+    origins::rename(&mut running.snapshot, &follows, &side.root);
     let held = match (&options.revision, side.head()) {
         // The head is what hosts look at; what else is named is only compared.
         (None, Some(head)) => held::would_be(&running, side.git.as_ref(), &head, side.reading.clone()),

@@ -6,8 +6,11 @@ use std::path::{Component, Path, PathBuf};
 
 use dunlin_manifest::{Origin, Snapshot};
 
-/// Names the files of `snapshot`, whose manifests are followed in `followed`, as a reading of `root` names them.
-pub(super) fn rename(snapshot: &mut Snapshot, followed: &Path, root: &Path) {
+use crate::discovery::Running;
+
+/// Names the files of `snapshot`, which is what `running` follows, as a reading of `root` names them.
+pub(super) fn rename(snapshot: &mut Snapshot, running: &Running, root: &Path) {
+    let followed = running.git.as_ref().map_or(running.directory.as_path(), |git| Path::new(&git.path));
     let rename =
         |origin: &mut Origin| origin.file = root.join(within(&origin.file, followed)).display().to_string();
     snapshot.lattice.iter_mut().for_each(|object| rename(&mut object.origin));
