@@ -31,6 +31,13 @@ impl Said {
         let parts = [self.output.trim(), self.trouble.trim()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     }
+
+    /// The same without git's hints: what they advise is for whoever ran that very command, where it ran. Not by a setting
+    /// of git's, which hooks would inherit.
+    pub(crate) fn without_hints(&self) -> String {
+        let words = self.words();
+        words.lines().filter(|line| !line.starts_with("hint:")).collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Git {
@@ -165,6 +172,14 @@ impl Git {
         })?;
         let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         Ok(parts.join("/"))
+    }
+
+    /// Whether a commit is or has `older` among its ancestors; not, if either is not here.
+    ///
+    /// # Errors
+    /// There is no `git`.
+    pub(crate) fn contains(&self, newer: &str, older: &str) -> Result<bool> {
+        Ok(self.attempt(["merge-base", "--is-ancestor", older, newer])?.well)
     }
 
     /// The full id of a commit.

@@ -1,5 +1,9 @@
-//! Whether a commit arrived, asked of the remote itself: a push that broke off may have taken effect.
+//! What a branch of a remote is at, asked of the remote itself: before a push, so that one that cannot be asked gets none,
+//! and after one that broke off, which may have taken effect.
 
+use anyhow::{Result, anyhow};
+
+use super::repository::Upstream;
 use crate::git::Git;
 
 /// What the remote says of a commit that was pushed.
@@ -13,22 +17,40 @@ pub(super) enum Arrival {
     Unknown(String),
 }
 
+/// The full id of the commit that a branch is at; `None` if the remote has no such branch.
+///
+/// # Errors
+/// The remote does not say, and the way out.
+pub(super) fn head(git: &Git, upstream: &Upstream) -> Result<Option<String>> {
+    let Upstream { remote, branch } = upstream;
+    let listed = pushed_to(git, remote).and_then(|place| listed(git, &place, &reference(branch)));
+    let way = "mend what git says (`git remote -v` shows where it is), then run the command again";
+    listed.map_err(|words| anyhow!(words).context(format!("{} cannot be asked; {way}", upstream.shown())))
+}
+
+fn reference(branch: &str) -> String {
+    format!("refs/heads/{branch}")
+}
+
+fn listed(git: &Git, place: &str, reference: &str) -> Result<Option<String>, String> {
+    let listing = run(git, &["ls-remote", "--", place, reference])?;
+    // What is asked for is a pattern, which other names may end with.
+    let mut named = listing.lines().filter_map(|line| line.split_once('\t'));
+    Ok(named.find(|(_, name)| *name == reference).map(|(head, _)| head.to_owned()))
+}
+
 /// Looks whether `branch` of `remote` has `revision`.
 pub(super) fn look(git: &Git, remote: &str, branch: &str, revision: &str) -> Arrival {
     asked(git, remote, branch, revision).unwrap_or_else(Arrival::Unknown)
 }
 
 fn asked(git: &Git, remote: &str, branch: &str, revision: &str) -> Result<Arrival, String> {
-    let (place, reference) = (pushed_to(git, remote)?, format!("refs/heads/{branch}"));
-    let listing = run(git, &["ls-remote", "--", &place, &reference])?;
-    // What is asked for is a pattern, which other names may end with.
-    let mut named = listing.lines().filter_map(|line| line.split_once('\t'));
-    let Some((head, _)) = named.find(|(_, name)| *name == reference) else { return Ok(Arrival::NotThere) };
+    let (place, reference) = (pushed_to(git, remote)?, reference(branch));
+    let Some(mut head) = listed(git, &place, &reference)? else { return Ok(Arrival::NotThere) };
     if head == revision {
         return Ok(Arrival::There);
     }
     // Somebody else may have pushed on top of it meanwhile.
-    let mut head = head.to_owned();
     if run(git, &["cat-file", "-e", &format!("{head}^{{commit}}")]).is_err() {
         run(git, &["fetch", "--quiet", "--", &place, &reference])?;
         head = run(git, &["rev-parse", "--verify", "FETCH_HEAD^{commit}"])?.trim().to_owned();

@@ -67,7 +67,7 @@ impl Aside {
         let found = self.tree.run(["diff", "--name-only", "--diff-filter=U"]).unwrap_or_default();
         self.tree.attempt(["rebase", "--abort"])?;
         let files = found.lines().collect::<Vec<_>>().join(", ");
-        Ok(Err(Conflict { files, words: said.words() }))
+        Ok(Err(Conflict { files, words: said.without_hints() }))
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::held::{self, Held};
 use super::values::{self, Place, Value};
-use super::{consequences, meaning, place, seen, show, tree};
+use super::{consequences, meaning, origins, place, seen, show, tree};
 use crate::discovery;
 use crate::git::{Git, short};
 use crate::printer::{self, BAD, DIM, INVALID, Output, WARN, WrongInput, styled, table, without_credentials};
@@ -50,6 +50,8 @@ pub(crate) struct Options {
 
 /// One side: what a repository or directory says.
 struct Side {
+    /// The directory, as the paths of its files begin.
+    root: PathBuf,
     files: Vec<File>,
     reading: Reading,
     git: Option<Git>,
@@ -99,8 +101,11 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 /// Nothing runs, or the repository cannot be read.
 async fn compare(options: Options) -> Result<ExitCode> {
     let mut side = side(&options)?;
-    let running = seen::manifests(options.process).await;
-    let running = running.context("there is nothing to compare with")?;
+    let nothing = "there is nothing to compare with";
+    let mut running = seen::manifests(options.process).await.context(nothing)?;
+    let follows = discovery::find(options.process).context(nothing)?;
+    // Whatever a file is called here and there, it is the same one that holds back its objects.
+    origins::rename(&mut running.snapshot, &follows, &side.root);
     let held = match (&options.revision, side.head()) {
         // The head is what hosts look at; what else is named is only compared.
         (None, Some(head)) => held::would_be(&running, side.git.as_ref(), &head, side.reading.clone()),
@@ -178,7 +183,8 @@ fn changes(before: &Snapshot, after: &Snapshot, side: &Side) -> Result<Vec<Chang
         revision: side.revision.as_deref(),
         links: side.links.as_ref(),
     };
-    let meanings = differences(before, after).into_iter().map(|difference| meaning::of(&difference));
+    let meanings = differences(before, after);
+    let meanings = meanings.iter().map(|difference| meaning::of(difference, before, after));
     let values = values::values(before, after, &place)?;
     Ok(values.into_iter().zip(meanings).map(|(value, meaning)| Change { value, meaning }).collect())
 }
@@ -233,7 +239,8 @@ fn here(directory: &Path, worktree: bool, named: Option<&str>, head: &str) -> Re
         }
         git => {
             let place::Manifests { files, reading, .. } = place::Manifests::read(directory)?;
-            Ok(Side { files, reading, git, revision: None, links: None, _clone: None })
+            let root = directory.to_owned();
+            Ok(Side { root, files, reading, git, revision: None, links: None, _clone: None })
         }
     }
 }
@@ -255,7 +262,16 @@ fn committed(git: Git, revision: String, directory: &str, option: &str) -> Resul
         return Err(WrongInput(format!("{} has no directory {directory}; {way}", short(&revision))).into());
     }
     let (reading, tree::Listing { files, links, .. }) = (listing.reading(), listing);
-    Ok(Side { files, reading, git: Some(git), revision: Some(revision), links: Some(links), _clone: None })
+    let root = directory.into();
+    Ok(Side {
+        root,
+        files,
+        reading,
+        git: Some(git),
+        revision: Some(revision),
+        links: Some(links),
+        _clone: None,
+    })
 }
 
 /// A repository for the moment, with the history that tells where values come from.

@@ -3,13 +3,14 @@
 use anyhow::Result;
 use dunlin_manifest::{File, ObjectReference, did_you_mean, object_in, objects_in};
 
+use super::gone::{self, Gone};
 use super::place::in_words;
 use super::tree::{self, Listing};
 use crate::git::{Git, literally, short};
 use crate::printer::WrongInput;
 
 /// The most commits that are looked through.
-const MOST_COMMITS: &str = "500";
+pub(super) const MOST_COMMITS: &str = "500";
 
 /// What an object was.
 #[derive(Debug, Clone)]
@@ -29,8 +30,7 @@ pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectRefe
     let head = tree::read(git, "HEAD", directory)?;
     let Some(now) = find(&head.files, object) else {
         let text = format!("{} is not in the head of {}", in_words(object), git.root.display());
-        let way = unread(&head).or_else(|| nearest(&head.files, object));
-        let way = way.unwrap_or_else(|| format!("`git log -- {}` shows when it went", named(directory)));
+        let way = gone::way(git, directory, &head, object)?;
         return Err(WrongInput(format!("{text}; {way}")).into());
     };
     for commit in commits(git, directory)? {
@@ -48,13 +48,7 @@ pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectRefe
                     ))
                     .into());
                 }
-                return Err(WrongInput(format!(
-                    "{} was made by {} and not changed since: there is nothing to go back to; `git revert {}` takes it away",
-                    in_words(object),
-                    short(&commit),
-                    short(&commit)
-                ))
-                .into());
+                return Err(made(git, directory, object, &commit)?.into());
             }
             Some(before) if object_in(&before, object)? != object_in(&now, object)? => {
                 return Ok(Former { object: object.clone(), commit, text: before });
@@ -67,6 +61,22 @@ pub(crate) fn before_last_change(git: &Git, directory: &str, object: &ObjectRefe
         in_words(object)
     ))
     .into())
+}
+
+/// That an object was made by a commit and not changed since; or was brought back by it, and is older.
+fn made(git: &Git, directory: &str, object: &ObjectReference, by: &str) -> Result<WrongInput> {
+    let (named, made) = (in_words(object), short(by));
+    Ok(WrongInput(match gone::removed(git, directory, object, by)? {
+        Some(Gone { commit, before }) => format!(
+            "{named} was brought back by {made} and not changed since: it is older, but {} had removed it; \
+             `dunlin rollback {named} --to {}` gives it what it had before",
+            short(&commit),
+            short(&before)
+        ),
+        None => format!(
+            "{named} was made by {made} and not changed since: there is nothing to go back to; `git revert {made}` takes it away"
+        ),
+    }))
 }
 
 /// What every object was that the last commit that changed any of them changed.
@@ -137,7 +147,8 @@ pub(crate) fn at(git: &Git, directory: &str, object: &ObjectReference, revision:
     match find(&listing.files, object) {
         Some(text) => Ok(Former { object: object.clone(), commit, text }),
         None => {
-            let way = unread(&listing).or_else(|| nearest(&listing.files, object)).unwrap_or_else(|| {
+            let unread = unread(&listing).map(|unread| format!("{unread}; name another commit with --to"));
+            let way = unread.or_else(|| nearest(&listing.files, object)).unwrap_or_else(|| {
                 let place = named(directory);
                 format!("name a commit that has it with --to: `git log --oneline -- {place}` lists them")
             });
@@ -163,19 +174,19 @@ fn commits(git: &Git, directory: &str) -> Result<Vec<String>> {
     Ok(git.run(arguments)?.lines().map(str::to_owned).collect())
 }
 
-fn parent(git: &Git, commit: &str) -> Result<Option<String>> {
+pub(super) fn parent(git: &Git, commit: &str) -> Result<Option<String>> {
     let said = git.attempt(["rev-parse", "--verify", "--quiet", &format!("{commit}^")])?;
     Ok(said.well.then(|| said.output.trim().to_owned()))
 }
 
 /// The object of the same kind whose name is nearly that, as a question.
-fn nearest(files: &[File], object: &ObjectReference) -> Option<String> {
+pub(super) fn nearest(files: &[File], object: &ObjectReference) -> Option<String> {
     let all: Vec<_> = files.iter().flat_map(|file| objects_in(&file.text)).collect();
     let alike = all.iter().filter(|other| other.kind == object.kind);
     did_you_mean(&object.name, alike.map(|other| other.name.as_str()))
 }
 
 /// The text of the file that has the object.
-fn find(files: &[File], object: &ObjectReference) -> Option<String> {
+pub(super) fn find(files: &[File], object: &ObjectReference) -> Option<String> {
     files.iter().find(|file| object_in(&file.text, object).is_ok()).map(|file| file.text.clone())
 }

@@ -10,12 +10,14 @@ mod base;
 pub(crate) mod diff;
 mod edit;
 mod follow;
+mod gone;
 mod held;
 mod history;
 mod image;
 mod local;
 mod meaning;
 pub(crate) mod moving;
+mod origins;
 pub(crate) mod pin;
 mod place;
 mod plan;
@@ -30,6 +32,7 @@ mod seen;
 mod show;
 mod tree;
 mod turn;
+mod unsent;
 mod values;
 mod warnings;
 
@@ -108,8 +111,12 @@ fn carry_out(
     message: Message,
     seen: Option<&Seen>,
 ) -> Result<Option<Done>> {
-    let before = &manifests.reading.snapshot;
-    let after = reading_after(manifests, edits)?.snapshot;
+    let after = reading_after(manifests, edits)?;
+    // What is mistaken stays as it is where it runs.
+    let (before, after) = match seen.and_then(|seen| seen.in_force.as_ref()) {
+        Some(running) => (&manifests.reading.clone().hold_back(running), after.hold_back(running)),
+        None => (&manifests.reading.snapshot, after.snapshot),
+    };
     let git = Git::around(&manifests.directory)?;
     let revision = how.extent.starts_from_head().then_some("HEAD");
     let place = Place { files: &manifests.files, git: git.as_ref(), revision, links: None };
@@ -131,6 +138,9 @@ fn carry_out(
     let done = if how.extent.acts() && !edits.is_empty() {
         Some(publish::publish(edits, how.extent, &message)?)
     } else {
+        if edits.is_empty() {
+            git.iter().try_for_each(|git| unsent::refuse(git, how.extent))?;
+        }
         None
     };
     match how.output {

@@ -12,7 +12,7 @@ use super::edit::Edit;
 use super::local::Local;
 use super::push::{self, NotPushed, Pushed};
 use super::repository::{self, Standing, Upstream};
-use super::{review, turn};
+use super::{arrival, review, turn};
 use crate::git::{self, Git};
 
 /// How far to go. Each step takes in those before it.
@@ -61,6 +61,11 @@ impl Extent {
     /// Whether another repository gets it.
     pub(crate) fn pushes(self) -> bool {
         self.push
+    }
+
+    /// Whether another repository gets it, on the branch itself or on one that is asked for.
+    pub(crate) fn sends(self) -> bool {
+        self.push || self.pr
     }
 
     /// Whether it is more than a wish: a pull request may be merged one day.
@@ -186,6 +191,8 @@ impl Change<'_> {
     /// Aside, to the upstream, and then on the branch that is checked out.
     fn push(&self, upstream: &Upstream, standing: &[Standing]) -> Result<Done> {
         let former = self.git.commit("HEAD")?;
+        let there = arrival::head(self.git, upstream)
+            .map_err(|error| error.context("nothing was pushed, and everything is as it was"))?;
         let unstaged = |standing: &Standing| *standing == Standing::Written { staged: false };
         let written = self.names.iter().zip(standing).filter(|(_, standing)| unstaged(standing));
         let written = written.map(|(name, _)| name.clone()).collect();
@@ -194,7 +201,7 @@ impl Change<'_> {
         let pushed = aside
             .commit(self.edits, self.names, self.message)
             .map_err(NotPushed::from)
-            .and_then(|revision| push::push(&aside, &local, upstream, &revision));
+            .and_then(|revision| push::push(&aside, &local, upstream, there.as_deref(), &revision));
         let pushed = pushed.map_err(|not_pushed| match not_pushed {
             NotPushed::NotThere(error) => error.context("nothing was pushed, and everything is as it was"),
             NotPushed::Unknown { error, revision } => kept(&local, upstream, &revision, error),
@@ -213,8 +220,8 @@ fn kept(local: &Local<'_>, upstream: &Upstream, revision: &str, error: Error) ->
         Ok(()) => {
             let target = if branch == there { branch.to_owned() } else { format!("{branch}:{there}") };
             format!(
-                "{unknown}, so {branch} keeps it: `git push {remote} {target}` sends it if it is not there yet; to take \
-                 it back, see that `git ls-remote {remote} {there}` does not show it, then `git reset --keep {}`",
+                "{unknown}, so {branch} keeps it: `git push {remote} {target}` sends it if it is not there yet \
+                 (`git pull` before it, if somebody else has pushed meanwhile); to take it back, see that `git ls-remote {remote} {there}` does not show it, then `git reset --keep {}`",
                 git::short(local.former)
             )
         }

@@ -62,7 +62,8 @@ enum Answer {
     Unknown(String),
 }
 
-/// Pushes `revision`, which is one commit further than the branch here and was made aside.
+/// Pushes `revision`, which is one commit further than the branch here and was made aside. `there` is what the remote
+/// said that its branch is at.
 ///
 /// # Errors
 /// It is refused, conflicts, does not arrive, or nobody can say whether it did; or the branch here could not take it.
@@ -70,14 +71,15 @@ pub(crate) fn push(
     aside: &Aside,
     local: &Local<'_>,
     upstream: &Upstream,
+    there: Option<&str>,
     revision: &str,
 ) -> Result<Pushed, NotPushed> {
-    let (git, Upstream { remote, branch: there }) = (local.git, upstream);
-    let to = format!("{}/{there}", upstream.shown());
+    let (git, Upstream { remote, branch }) = (local.git, upstream);
+    let to = format!("{}/{branch}", upstream.shown());
     local.may_take(revision).map_err(|error| error.context("the branch here could not take the commit"))?;
     // As far as this repository knows: a remote that was never fetched counts as having everything.
     let known =
-        git.attempt(["rev-list", "--count", &format!("refs/remotes/{remote}/{there}..{}", local.former)])?;
+        git.attempt(["rev-list", "--count", &format!("refs/remotes/{remote}/{branch}..{}", local.former)])?;
     let mut pushed = Pushed {
         to: to.clone(),
         revision: revision.to_owned(),
@@ -85,7 +87,11 @@ pub(crate) fn push(
         earlier: known.output.trim().parse().unwrap_or(0),
         not_here: None,
     };
-    let mut answer = send(git, upstream, revision)?;
+    // What would be rejected is not sent: were it to break off, nobody could say what a push after it does.
+    let mut answer = match there {
+        Some(there) if !git.contains(local.former, there)? => Answer::Behind(String::new()),
+        _ => send(git, upstream, revision)?,
+    };
     if let Answer::Behind(_) = answer {
         let onto = fetch(git, upstream)?;
         pushed.revision = rebase(aside, local, &onto, &to)?;
@@ -141,7 +147,8 @@ fn send(git: &Git, upstream: &Upstream, revision: &str) -> Result<Answer> {
     let Upstream { remote, branch } = upstream;
     let target = format!("{revision}:refs/heads/{branch}");
     let said = git.attempt(["push", "--porcelain", remote, &target])?;
-    Ok(read(said.well, &said.output, said.words()).settled(|| arrival::look(git, remote, branch, revision)))
+    Ok(read(said.well, &said.output, said.without_hints())
+        .settled(|| arrival::look(git, remote, branch, revision)))
 }
 
 /// Pushes a branch that the remote does not have yet.
@@ -152,7 +159,7 @@ pub(crate) fn send_branch(git: &Git, to: &Upstream, revision: &str) -> Result<()
     let Upstream { remote, branch } = to;
     let target = format!("refs/heads/{branch}:refs/heads/{branch}");
     let said = git.attempt(["push", "--porcelain", "--set-upstream", remote, &target])?;
-    let answer = read(said.well, &said.output, said.words());
+    let answer = read(said.well, &said.output, said.without_hints());
     let answer = answer.settled(|| arrival::look(git, remote, branch, revision));
     let remote = to.shown();
     match answer {
@@ -199,7 +206,7 @@ fn rebase(aside: &Aside, local: &Local<'_>, onto: &str, to: &str) -> Result<Stri
     let theirs =
         git.run(["log", "-1", "--format=%h by %an: %s", onto]).unwrap_or_else(|_| short(onto).to_owned());
     let way = "`git pull` brings their change here, then run the command again";
-    if !git.attempt(["merge-base", "--is-ancestor", former, onto])?.well {
+    if !git.contains(onto, former)? {
         bail!("{to} moved on ({theirs}), and {branch} has commits that are not there; {way}");
     }
     aside.rebase(onto)?.map_err(|Conflict { files, words }| {

@@ -8,6 +8,7 @@ use anyhow::{Error, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::arrival;
 use super::aside::Aside;
 use super::edit::Edit;
 use super::publish::{Done, Message};
@@ -16,6 +17,9 @@ use super::repository::Upstream;
 use super::request::{Forge, Web};
 use crate::git::Git;
 use crate::printer::WrongInput;
+
+/// What is said where nothing was done.
+const AS_IT_WAS: &str = "nothing was asked for, and everything is as it was";
 
 /// A pull request, or where to ask for one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,8 +60,9 @@ pub(crate) fn ask(
     }
     // Before anything is there that could not be told of. What has no URL is one itself.
     let url = git.run(["remote", "get-url", "--", &base.remote]).unwrap_or_else(|_| base.remote.clone());
-    let aside = Aside::check_out(git, "HEAD", Some(&branch))?;
     let there = Upstream { remote: base.remote.clone(), branch: branch.clone() };
+    arrival::head(git, &there).map_err(|error| error.context(AS_IT_WAS))?;
+    let aside = Aside::check_out(git, "HEAD", Some(&branch))?;
     // From the user's own working tree, where a remote that is a path goes out from.
     let sent = aside
         .commit(edits, names, message)
@@ -81,7 +86,7 @@ fn not_asked(git: &Git, there: &Upstream, not_pushed: NotPushed) -> Error {
     let (remote, branch) = (there.shown(), &there.branch);
     match not_pushed {
         NotPushed::NotThere(error) => match git.run(["branch", "--quiet", "-D", branch]) {
-            Ok(_) => error.context("nothing was asked for, and everything is as it was"),
+            Ok(_) => error.context(AS_IT_WAS),
             Err(also) => error.context(format!(
                 "nothing was asked for, but branch {branch} is still here ({also:#}); `git branch -D {branch}` forgets it"
             )),

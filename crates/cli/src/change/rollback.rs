@@ -3,14 +3,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use dunlin_manifest::ObjectReference;
 
 use super::edit::Edit;
 use super::history::{self, Former};
 use super::place::{Manifests, Where, in_words, parse_object, with};
 use super::publish::Message;
-use super::{How, carry_out, seen, tree, well};
+use super::{How, carry_out, gone, reading_after, seen, tree, well};
 use crate::git::{Git, short};
 use crate::printer::WrongInput;
 
@@ -51,26 +51,31 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         (Some(object), None) => vec![history::before_last_change(&git, &directory, object)?],
         (None, _) => history::before_last_commit(&git, &directory)?,
     };
-    let edits = edits(&manifests, &former)?;
+    let edits = edits(&manifests, &git, &directory, &former)?;
+    reading_after(&manifests, &edits)
+        .map_err(|error| if to.is_none() { elsewhere(error, &former) } else { error })?;
     let seen = seen::of(&manifests, place.process).await;
     carry_out(&manifests, &edits, &how, message(&former, to.is_some()), seen.as_ref()).map(well)
 }
 
 /// The edits that give each object what it had; several objects may be in one file.
-fn edits(manifests: &Manifests, former: &[Former]) -> Result<Vec<Edit>> {
+fn edits(manifests: &Manifests, git: &Git, directory: &str, former: &[Former]) -> Result<Vec<Edit>> {
     let mut files = manifests.files.clone();
-    for Former { object, text, commit } in former {
+    for Former { object, text, .. } in former {
         manifests.in_one_file(object)?;
         let found = files.iter().find(|file| dunlin_manifest::objects_in(&file.text).contains(object));
         let Some(file) = found else {
             let what = format!("{} is not in {}", in_words(object), manifests.directory.display());
             let unread = manifests.unread();
-            if !unread.is_empty() {
-                return Err(WrongInput(format!("{what}{unread}")).into());
-            }
-            return Err(
-                WrongInput(format!("{what}; `git revert {}` may bring it back", short(commit))).into()
-            );
+            let head = tree::read(git, "HEAD", directory)?;
+            let text = match (history::find(&head.files, object), unread.is_empty()) {
+                (None, _) => format!("{what}; {}", gone::way(git, directory, &head, object)?),
+                (Some(_), false) => format!("{what}{unread}; mend it first"),
+                (Some(_), true) => {
+                    format!("{what}, but in the head; bring it back first: `git diff HEAD` shows how it went")
+                }
+            };
+            return Err(WrongInput(text).into());
         };
         let after = dunlin_manifest::restore(&file.text, text, object)
             .map_err(|error| WrongInput(format!("{}: {error}", file.path)))?;
@@ -78,6 +83,23 @@ fn edits(manifests: &Manifests, former: &[Former]) -> Result<Vec<Edit>> {
     }
     let changed = manifests.files.iter().zip(files);
     Ok(changed.filter_map(|(old, new)| super::edited(&old.path, &old.text, new.text)).collect())
+}
+
+/// Why what was before the last change is no way back, and which other there is.
+fn elsewhere(error: Error, former: &[Former]) -> Error {
+    let Some(Former { commit, .. }) = former.first().filter(|_| error.is::<WrongInput>()) else {
+        return error;
+    };
+    let object = match former {
+        [one] => in_words(&one.object),
+        _ => "OBJECT".to_owned(),
+    };
+    let commit = short(commit);
+    WrongInput(format!(
+        "what was before {commit}, the last change, is no better: {error}; name an older commit: \
+         `dunlin rollback {object} --to REVISION`"
+    ))
+    .into()
 }
 
 fn message(former: &[Former], to: bool) -> Message {

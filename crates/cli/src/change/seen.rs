@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dunlin_host::status::{Manifests, Status};
+use dunlin_manifest::Snapshot;
 
-use super::place;
+use super::{origins, place};
 use crate::discovery::{self, Running};
 use crate::git::Git;
 use crate::printer::{self, WrongInput};
@@ -22,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) status: Status,
     /// How long calls between two sites lately took, whichever way, as hosts measured it.
     pub(crate) latencies: BTreeMap<(String, String), Vec<Duration>>,
+    /// What is in force, where the manifests have mistakes that hold some of it back.
+    pub(crate) in_force: Option<Snapshot>,
 }
 
 impl Seen {
@@ -55,8 +58,18 @@ pub(crate) async fn of(manifests: &place::Manifests, process: Option<u32>) -> Op
     let running = found(process)?;
     let lattice = manifests.reading.snapshot.lattice.as_ref().map(|lattice| lattice.name.as_str());
     let seen = gather(&running, lattice).await?;
-    let same = runs(&running, &manifests.directory, &seen.status.revision);
-    same.unwrap_or(false).then_some(seen)
+    if !runs(&running, &manifests.directory, &seen.status.revision).unwrap_or(false) {
+        return None;
+    }
+    let in_force = match manifests.reading.mistakes.is_empty() {
+        true => None,
+        false => self::manifests(process).await.ok().map(|in_force| in_force.snapshot),
+    };
+    let named = |mut in_force| {
+        origins::rename(&mut in_force, &running, &manifests.directory);
+        in_force
+    };
+    Some(Seen { in_force: in_force.map(named), ..seen })
 }
 
 /// Asks the running `dunlin dev`; `None` if none runs or it is another lattice.

@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod completion;
+mod differing;
 mod moving;
 mod pin;
 mod promote;
@@ -9,4 +10,5 @@ mod pushing;
 mod refusals;
 mod reviews;
 mod rollback;
+mod running;
 mod workbench;

@@ -51,6 +51,8 @@ fn a_conflict_leaves_everything_as_it_was() {
     ] {
         assert!(text.contains(word), "{word:?} is missing in:\n{text}");
     }
+    // There is no rebase here that could go on.
+    assert!(text.contains("CONFLICT") && !text.contains("hint:") && !text.contains("--continue"), "{text}");
     assert_eq!(bench.state(), before);
 }
 
@@ -263,15 +265,56 @@ fn the_same_after_a_rebase() {
 }
 
 #[test]
-fn an_origin_that_is_gone_says_nothing() {
+fn an_origin_that_cannot_be_asked_gets_nothing() {
+    for extent in ["--push", "--pr"] {
+        let bench = Bench::new();
+        std::fs::rename(bench.path("origin.git"), bench.path("gone.git")).unwrap();
+        let before = (bench.state(), bench.git(&["reflog", "main"]));
+        let arguments = [&PUSH[..6], &[extent]].concat();
+        let text = bench.fails(&arguments, 1);
+        for word in ["origin cannot be asked", "origin.git", "git remote -v", "everything is as it was"] {
+            assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+        }
+        assert!(!text.contains("not known"), "{text}");
+        assert_eq!((bench.state(), bench.git(&["reflog", "main"])), before);
+        std::fs::rename(bench.path("gone.git"), bench.path("origin.git")).unwrap();
+        bench.text(&arguments);
+    }
+}
+
+#[test]
+fn what_is_committed_already_and_not_pushed_is_no_success() {
     let bench = Bench::new();
+    let ahead = |bench: &Bench, arguments: &[&str], words: &[&str]| {
+        let before = bench.state();
+        let text = bench.fails(&[arguments, &["--directory", "app"]].concat(), 1);
+        for word in words {
+            assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+        }
+        assert_eq!(bench.state(), before);
+    };
+    let one = "nothing to change here, but one commit of main is not at origin/main yet";
+    let two = "nothing to change here, but 2 commits of main are not at origin/main yet";
+    let arguments = ["move", "todo", "gcp=0", "aws=2"];
+    let to = |extent: &'static str| [&arguments[..], &[extent]].concat();
+    bench.text(&[&to("--commit")[..], &["--directory", "app"]].concat());
+    ahead(&bench, &to("--push"), &[one, "`git push` brings it there"]);
+    ahead(&bench, &to("--pr"), &[one, "`git push origin HEAD:refs/heads/BRANCH`"]);
+    ahead(&bench, &["rollback", "todo", "--to", "HEAD", "--push"], &[one]);
+    bench.text(&["move", "shop", "gcp=2", "--directory", "app", "--commit"]);
+    // By what it said last, where it says nothing now.
     std::fs::rename(bench.path("origin.git"), bench.path("gone.git")).unwrap();
-    let text = bench.fails(&PUSH, 1);
-    assert!(text.contains("broke off") && text.contains("origin.git"), "{text}");
-    not_known(&bench, &text);
+    ahead(&bench, &to("--push"), &[two, "`git push` brings them there"]);
     std::fs::rename(bench.path("gone.git"), bench.path("origin.git")).unwrap();
-    bench.git(&["push", "origin", "main"]);
-    assert!(bench.origin("app/todo.yaml").contains("replicas: 0 # home"));
+    bench.somebody_pushes("README", |_| "theirs\n".into());
+    ahead(&bench, &to("--push"), &[two, "`git pull`, then `git push`"]);
+    bench.git(&["pull", "--quiet", "--no-rebase"]);
+    bench.git(&["push", "--quiet"]);
+    let text = bench.text(&[&to("--push")[..], &["--directory", "app"]].concat());
+    assert!(text.contains("nothing to change: the manifests say so already"), "{text}");
+    // What was pushed from elsewhere counts, whatever was heard of it here.
+    bench.git(&["update-ref", "refs/remotes/origin/main", "HEAD~1"]);
+    bench.text(&[&to("--push")[..], &["--directory", "app"]].concat());
 }
 
 #[test]

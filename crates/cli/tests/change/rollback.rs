@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 
+use crate::running;
 use crate::workbench::{Bench, TODO};
 
 /// Commits a change of a file, and gives its short id.
@@ -98,7 +99,13 @@ fn what_cannot_be_rolled_back_says_so() {
         "{text}"
     );
     let text = bench.fails(&["rollback", "queue", "--directory", "app"], 2);
-    assert!(text.contains("component/queue is not in the head") && text.contains("git log -- app"), "{text}");
+    assert!(
+        text.contains("component/queue is not in the head")
+            && text.contains(
+                "none of the last 500 commits had it; there is lattice/todo, provider/redis, component/todo"
+            ),
+        "{text}"
+    );
     let text = bench.fails(&["rollback", "thing/todo", "--directory", "app"], 2);
     assert!(text.contains("unknown kind"), "{text}");
 }
@@ -151,8 +158,95 @@ fn what_cannot_be_read_is_said_with_its_place() {
 #[test]
 fn the_top_of_a_repository_has_a_name() {
     let bench = Bench::new();
-    let text = bench.fails(&["rollback", "nope", "--directory", "."], 2);
-    assert!(text.contains("`git log -- .`"), "{text}");
+    let first = bench.git(&["rev-parse", "HEAD"]);
+    let text = bench.fails(&["rollback", "nope", "--to", &first, "--directory", "."], 2);
+    assert!(text.contains("`git log --oneline -- .`"), "{text}");
+}
+
+fn says(bench: &Bench, arguments: &[&str], words: &[&str]) {
+    let before = bench.state();
+    let text = bench.fails(&[arguments, &["--directory", "app"]].concat(), 2);
+    for word in words {
+        assert!(text.contains(word), "{arguments:?}: {word:?} is missing in:\n{text}");
+    }
+    assert_eq!(bench.state(), before);
+}
+
+#[test]
+fn what_went_is_told_with_the_commit_that_brings_it_back() {
+    let bench = Bench::new();
+    let first = bench.git(&["rev-parse", "--short=7", "HEAD"]);
+    let removed = commit(&bench, "app/todo.yaml", |text| text.split("---\n").nth(1).unwrap().to_owned());
+    commit(&bench, "app/todo.yaml", |text| text.replace("shop:1", "shop:2"));
+    let way = format!("{removed} removed it: `git revert {removed}` brings it back");
+    says(&bench, &["rollback", "todo"], &["component/todo is not in the head", &way]);
+    says(&bench, &["rollback", "todo", "--to", &first], &["component/todo is not in", &way]);
+    says(&bench, &["rollback", "todo", "--commit", "--to", &first], &[&way]);
+    // Brought back it is older than that.
+    commit(&bench, "app/todo.yaml", |text| format!("{}---\n{text}", TODO.split("---\n").next().unwrap()));
+    let back = bench.git(&["rev-parse", "--short=7", "HEAD"]);
+    let way = format!("`dunlin rollback component/todo --to {first}`");
+    let brought = format!("was brought back by {back}");
+    says(&bench, &["rollback", "todo"], &[&brought, &way, &removed]);
+    let text = bench.text(&["rollback", "component/todo", "--to", &first, "--directory", "app"]);
+    assert!(text.contains("nothing to change"), "{text}");
+}
+
+#[test]
+fn what_went_by_a_merge_is_found_as_well() {
+    let bench = Bench::new();
+    bench.git(&["switch", "--quiet", "-c", "side"]);
+    commit(&bench, "app/todo.yaml", |text| text.split("---\n").nth(1).unwrap().to_owned());
+    bench.git(&["switch", "--quiet", "main"]);
+    bench.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", "side"]);
+    let merged = bench.git(&["rev-parse", "--short=7", "HEAD"]);
+    says(&bench, &["rollback", "todo"], &[&format!("{merged} removed it")]);
+}
+
+#[test]
+fn a_head_that_cannot_be_read_names_the_commit_that_wrote_it() {
+    let bench = Bench::new();
+    let first = bench.git(&["rev-parse", "HEAD"]);
+    let broken =
+        commit(&bench, "app/todo.yaml", |text| text.replace("  sites:\n    gcp:", "  sites: [\n    gcp:"));
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:2"));
+    let way = format!("mend it, or take back the commit that wrote it: `git revert {broken}`");
+    says(&bench, &["rollback", "todo"], &["not read: ", "app/todo.yaml:", &way]);
+    says(&bench, &["rollback", "todo", "--to", &first], &["not read: ", &way]);
+    says(&bench, &["rollback", "nope"], &["not read: ", "mend it first"]);
+    // In the working tree alone there is no such commit.
+    let bench = Bench::new();
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:2"));
+    bench.write("app/todo.yaml", "a: [");
+    says(&bench, &["rollback", "todo"], &["not read: ", "mend it first"]);
+    bench.write("app/todo.yaml", "");
+    says(&bench, &["rollback", "todo"], &["but in the head", "`git diff HEAD`"]);
+}
+
+#[test]
+fn a_mistake_that_was_taken_back_is_no_way_back() {
+    let bench = Bench::new();
+    let first = bench.git(&["rev-parse", "--short=7", "HEAD"]);
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:2"));
+    commit(&bench, "app/todo.yaml", |text| text.replace("replicas: 2 # home", "replicsa: 2 # home"));
+    commit(&bench, "app/todo.yaml", |text| text.replace("replicsa: 2 # home", "replicas: 2 # home"));
+    let way = "`dunlin rollback component/todo --to REVISION`";
+    says(&bench, &["rollback", "todo"], &["replicsa", "the last change, is no better", way]);
+    bench.text(&["rollback", "todo", "--to", &first, "--directory", "app", "--commit"]);
+    assert_eq!(bench.read("app/todo.yaml"), TODO);
+}
+
+#[test]
+fn what_runs_is_not_new_where_the_head_is_mistaken() {
+    let bench = Bench::new();
+    commit(&bench, "app/todo.yaml", |text| text.replace("todo:1", "todo:2"));
+    running::run(&bench, "app/", true);
+    commit(&bench, "app/todo.yaml", |text| text.replace("replicas: 2 # home", "replicas: two # home"));
+    let text = bench.text(&["rollback", "todo", "--directory", "app"]);
+    assert!(!text.contains("is new") && text.contains("+       replicas: 2 # home"), "{text}");
+    let first = bench.git(&["rev-parse", "HEAD~2"]);
+    let text = bench.text(&["rollback", "todo", "--to", &first, "--directory", "app", "--commit"]);
+    assert!(!text.contains("is new") && text.contains("todo:2 -> registry.example.com/todo:1"), "{text}");
 }
 
 #[test]

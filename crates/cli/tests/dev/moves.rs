@@ -117,9 +117,14 @@ fn diff_tells_what_a_commit_would_change_in_what_runs() {
     let by_url = ["diff", "--git", url];
     let (code, text) = (world.dunlin(&by_url).status.code(), printed(&world, &by_url));
     assert_eq!(code, Some(1), "{text}");
-    for words in
-        ["component/todo", "spec.sites.gcp.replicas", "2 -> 1", "(todo.yaml:", "new identity", "moves: "]
-    {
+    for words in [
+        "component/todo",
+        "spec.sites.gcp.replicas",
+        "2 -> 1",
+        "(todo.yaml:",
+        "new identity",
+        "fewer replicas: ",
+    ] {
         assert!(text.contains(words), "{words:?} is missing in:\n{text}");
     }
     let json = world.dunlin(&["diff", url, "--worktree", "--output", "json"]);
