@@ -1,8 +1,9 @@
 //! The commands that change Git: `move`, `rollback`, `pin` and `promote`; and `diff`, which tells what a commit changes.
 //!
 //! Each works out edits of files ([`edit`]), says what they mean ([`plan`], [`warnings`], both pure) and hands them to
-//! [`publish`], which goes as far as it was told: to the file, to a commit, to a push, to a pull request. Git is the user's
-//! own ([`crate::git`]).
+//! [`publish`], which goes as far as it was told: to the file, to a commit ([`local`]), to a push ([`push`]), to a pull request
+//! ([`review`]); what is pushed is made in a working tree aside ([`aside`]). What runs is asked of hosts ([`seen`]), and what
+//! they would hold is judged as they do ([`held`]). Git is the user's own ([`crate::git`]).
 
 mod arrival;
 mod aside;
