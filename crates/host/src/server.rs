@@ -182,7 +182,8 @@ impl<F> Connections<F> {
         let head_timeout = self.options.head_timeout;
         tokio::spawn(async move {
             // The builder has no limit of its own for telling HTTP/1 from HTTP/2.
-            if !matches!(tokio::time::timeout(head_timeout, first_bytes(&stream)).await, Ok(Ok(()))) {
+            let begins = tokio::time::timeout(head_timeout, first_bytes(&stream));
+            if !matches!(cut.run_until_cancelled(begins).await, Some(Ok(Ok(())))) {
                 return;
             }
             let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
